@@ -1,0 +1,174 @@
+"""What can go wrong with a request: facts, not answers.
+
+An error says whose fault it is and which status describes it; `to_problem` is the one place that turns it
+into what a client reads (RFC 9457). The `detail` is written for the client and never holds the address, URL
+or body of an upstream; `internal`, for the log, may.
+"""
+
+from http import HTTPStatus
+from typing import Any, Literal
+
+Source = Literal["client", "upstream", "gateway"]
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class GatewayError(Exception):
+    """A request that ends without the answer that the route promises.
+
+    Attributes: `status` and `code` describe the cause; `source` says whose fault it is; `detail` is for the
+    client; `internal` is for the log; `call` names the call that failed, where there is one; `headers` go
+    with the answer; `close` asks that the client's connection is not used again.
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+    source: Source = "gateway"
+    close: bool = False
+
+    def __init__(self, detail: str = "", *, internal: str = "", headers: dict[str, str] | None = None) -> None:
+        super().__init__(internal or detail)
+        self.detail = detail
+        self.internal = internal
+        self.call: str | None = None
+        self.headers: dict[str, str] = headers or {}
+
+
+class BadRequest(GatewayError):
+    """The client sent something that has no meaning here."""
+
+    status = 400
+    code = "bad_request"
+    source: Source = "client"
+
+
+class UnsafeValue(BadRequest):
+    """A value from the client that would change the meaning of an upstream request."""
+
+    code = "unsafe_value"
+
+
+class RouteNotFound(GatewayError):
+    status = 404
+    code = "no_route"
+    source: Source = "client"
+
+
+class MethodNotAllowed(GatewayError):
+    status = 405
+    code = "method_not_allowed"
+    source: Source = "client"
+
+    def __init__(self, method: str, allow: tuple[str, ...]) -> None:
+        super().__init__(f"{method} is not served here", headers={"Allow": ", ".join(allow)})
+
+
+class BodyTooLarge(GatewayError):
+    status = 413
+    code = "body_too_large"
+    source: Source = "client"
+    close = True
+
+
+class TargetTooLong(GatewayError):
+    status = 414
+    code = "target_too_long"
+    source: Source = "client"
+    close = True
+
+
+class HeadersTooLarge(GatewayError):
+    status = 431
+    code = "headers_too_large"
+    source: Source = "client"
+    close = True
+
+
+class UpstreamFailed(GatewayError):
+    """The upstream could not be asked, or its answer cannot be used."""
+
+    status = 502
+    code = "upstream_failed"
+    source: Source = "upstream"
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    code = "upstream_unreachable"
+
+
+class UpstreamStatus(UpstreamFailed):
+    """The upstream answered with a status that does not count as success."""
+
+    code = "upstream_status"
+
+    def __init__(self, upstream_status: int) -> None:
+        super().__init__(f"the upstream answered with status {upstream_status}")
+        self.upstream_status = upstream_status
+
+
+class UpstreamInvalid(UpstreamFailed):
+    """The upstream's answer breaks HTTP, JSON or a limit."""
+
+    code = "upstream_invalid"
+
+
+class UpstreamTooLarge(UpstreamFailed):
+    code = "upstream_too_large"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    status = 504
+    code = "upstream_timeout"
+
+
+class DeadlineExceeded(UpstreamFailed):
+    """The route's own time ran out while a call was under way."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+class UpstreamBusy(UpstreamFailed):
+    """No connection to the upstream came free in time."""
+
+    status = 503
+    code = "upstream_busy"
+
+
+class ExtractionFailed(UpstreamFailed):
+    """An expression of a call found nothing, or something that it cannot send."""
+
+    code = "extraction_failed"
+
+
+class PassedStatus(GatewayError):
+    """A call failed with a status that the route passes on (`pass_status`)."""
+
+    code = "upstream_status"
+    source: Source = "upstream"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the upstream answered with status {status}")
+        self.status = status
+
+
+def reason(status: int) -> str:
+    """The standard phrase of a status code, or a plain one for a code without."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def to_problem(error: GatewayError, *, route: str | None, request_id: str) -> dict[str, Any]:
+    """The problem document of an error (RFC 9457 §3.1), as a JSON object in reading order."""
+    problem: dict[str, Any] = {"type": "about:blank", "title": reason(error.status), "status": error.status}
+    if error.detail:
+        problem["detail"] = error.detail if error.call is None else f"call {error.call!r}: {error.detail}"
+    if route is not None:
+        problem["route"] = route
+    if error.call is not None:
+        problem["call"] = error.call
+    problem["code"] = error.code
+    problem["request_id"] = request_id
+    return problem

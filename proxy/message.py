@@ -1,0 +1,90 @@
+"""Requests and responses as values, and the rules for what may cross a proxy."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
+
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+
+# RFC 9110 §7.6.1: fields about one connection, never about the message.
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+# Meant for this proxy or made by it, so never copied from a client.
+NEVER_FORWARDED = HOP_BY_HOP | {"proxy-authorization", "proxy-authenticate", "expect"}
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """What one call did, for the access log: a status (0 if there was none), milliseconds, an error code."""
+
+    name: str
+    status: int
+    ms: float
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Request:
+    """One client request, as every layer sees it.
+
+    `path` is the normalised path, still percent-encoded: matching and forwarding use this same form.
+    `query` is the raw query without its question mark. `read_body` gives the whole body once, within limits.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: CIMultiDictProxy[str]
+    read_body: Callable[[], Awaitable[bytes]]
+    id: str
+    client_ip: str
+    client_port: int
+    scheme: str
+    host: str
+    received_at: float
+    route: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    calls: list[CallRecord] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Response:
+    """One answer to a client. Framing headers are written by the server, not here."""
+
+    status: int
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    body: bytes = b""
+    partial: tuple[str, ...] = ()
+    error: str | None = None
+    close: bool = False
+
+
+def connection_options(headers: Headers) -> frozenset[str]:
+    """The lower-case field names that `Connection` nominates as hop-by-hop."""
+    return frozenset(
+        name for value in headers.getall("Connection", ()) for part in value.split(",") if (name := part.strip().lower())
+    )
+
+
+def end_to_end(headers: Headers, *, drop: Iterable[str] = ()) -> CIMultiDict[str]:
+    """The headers that cross a proxy, in order and with repeats; those in `drop` (lower case) are left out."""
+    stopped = NEVER_FORWARDED | connection_options(headers) | frozenset(drop)
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in stopped)
+
+
+def is_token(name: str) -> bool:
+    """Whether `name` can be a field name or a method (RFC 9110 §5.6.2)."""
+    return bool(name) and all(char in _TOKEN for char in name)
+
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def query_values(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The first value of each name, and all values of each name, from decoded pairs."""
+    every: MultiDict[str] = MultiDict(pairs)
+    first = {name: every[name] for name in every}
+    return first, {name: every.getall(name) for name in every}

@@ -1,0 +1,89 @@
+"""What is wrong with a configuration: where, what, and what to write instead.
+
+Every check reports into one list, so that a user sees all problems of all files in one run. A `Place` says
+where in the document a check is looking; it is handed down with the value, and knows the span only when asked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A place in a file. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with a configuration.
+
+    `code` is stable and is what the documentation lists; `hint` says what to write instead, or is empty.
+    """
+
+    span: Span
+    code: str
+    message: str
+    hint: str = ""
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        hint = f" – {self.hint}" if self.hint else ""
+        return f"{self.span.file}:{self.span.line}:{self.span.column}: {self.message} [{self.code}]{hint}"
+
+
+class Invalid(Exception):
+    """A value that cannot work, said by code that knows the value but not its place.
+
+    `offset` counts characters from the start of the value to the fault.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", *, offset: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A spot in the configuration, as the path of keys and indices that leads to it."""
+
+    found: list[Problem] = field(compare=False)
+    locate: Callable[[Path, bool], Span] = field(compare=False, repr=False)
+    path: Path = ()
+
+    def __truediv__(self, key: str | int) -> "Place":
+        """The place of one key or index inside this one."""
+        return Place(self.found, self.locate, (*self.path, key))
+
+    def problem(self, code: str, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Report an error here; `at_key` points at the key instead of its value."""
+        self.found.append(Problem(span=self.locate(self.path, at_key), code=code, message=message, hint=hint))
+
+    def warning(self, code: str, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Report something that works but is probably not meant."""
+        span = self.locate(self.path, at_key)
+        self.found.append(Problem(span=span, code=code, message=message, hint=hint, severity="warning"))
+
+    def invalid(self, error: Invalid) -> None:
+        """Report what a parser or compiler found wrong with the value here."""
+        self.problem(error.code, error.message, error.hint)
+
+    def span(self) -> Span:
+        return self.locate(self.path, False)
+
+
+def did_you_mean(word: str, known: tuple[str, ...] | list[str] | frozenset[str]) -> str:
+    """A hint that names the nearest known word, or says nothing."""
+    near = get_close_matches(word, sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
