@@ -1,0 +1,75 @@
+"""The context document of one request: what expressions select from.
+
+Request roots and, once settled, each call's value stand side by side in one mapping. `Missing` is what a path
+that finds nothing yields; it is not null.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Missing(Enum):
+    """The one value that means: there is nothing here."""
+
+    MISSING = "missing"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = Missing.MISSING
+
+REQUEST_ROOTS = frozenset({"params", "query", "query_all", "headers", "cookies", "body", "client", "request", "claims"})
+"""Roots that hold what the client sent or is."""
+
+RESERVED_ROOTS = REQUEST_ROOTS | {"calls", "env", "secret", "each", "batch"}
+"""Names that no call may take."""
+
+
+class Scope(dict[str, Any]):
+    """Root name → value. `faults` collects the expressions that failed where a failure yields null."""
+
+    __slots__ = ("faults",)
+
+    def __init__(self, roots: dict[str, Any], faults: list[str] | None = None) -> None:
+        super().__init__(roots)
+        self.faults: list[str] = [] if faults is None else faults
+
+    def child(self) -> "Scope":
+        """A copy in which a loop may bind its own name; faults are shared."""
+        return Scope(self, self.faults)
+
+
+Evaluate = Callable[[Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One thing that an expression reads: the root, the call it belongs to (None for the request), the text."""
+
+    root: str
+    call: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that an expression may use where it stands.
+
+    `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;
+    `constants` are resolved at load (`env`); `body_root` says that `$` itself is the document (`select`).
+    """
+
+    calls: frozenset[str] = frozenset()
+    params: frozenset[str] = frozenset()
+    local: frozenset[str] = frozenset()
+    constants: tuple[tuple[str, Any], ...] = ()
+
+    def with_local(self, name: str) -> "Vocabulary":
+        return Vocabulary(self.calls, self.params, self.local | {name}, self.constants)
+
+    @property
+    def roots(self) -> frozenset[str]:
+        return REQUEST_ROOTS | self.calls | self.local | {"calls"}
