@@ -1,0 +1,80 @@
+"""`$pick` and `$drop`: an object narrowed to some of its keys, and the same inside `$each`.
+
+A list of names keeps what is there, in the order of the list; a mapping renames and computes. What is not an
+object gives null.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.expr.scope import MISSING, Evaluate, Scope
+from proxy.merge.shape import NOTHING, Shape, Shaper, check_keys
+from proxy.problems import Place
+
+
+def compile_pick_operator(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shape:
+    """`{$pick: [a, b], from: $.user}`"""
+    source = _source(shaper, value, "$pick", place)
+    keys = _names(value["$pick"], place / "$pick")
+    return NOTHING if keys is None or source is None else Shape(_picking(keys, source.evaluate), source.reads)
+
+
+def compile_drop_operator(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shape:
+    """`{$drop: [a], from: $.user}`"""
+    source = _source(shaper, value, "$drop", place)
+    keys = _names(value["$drop"], place / "$drop")
+    return NOTHING if keys is None or source is None else Shape(_dropping(keys, source.evaluate), source.reads)
+
+
+def compile_pick(shaper: Shaper, value: Any, element: Evaluate, place: Place) -> Shape:
+    """The `pick` of `$each`: names to keep, or a mapping that renames."""
+    if isinstance(value, Mapping):
+        return shaper.compile(value, place)
+    keys = _names(value, place)
+    return NOTHING if keys is None else Shape(_picking(keys, element))
+
+
+def compile_drop_keys(value: Any, element: Evaluate, place: Place) -> Shape:
+    """The `drop` of `$each`: names to leave out."""
+    keys = _names(value, place)
+    return NOTHING if keys is None else Shape(_dropping(keys, element))
+
+
+def _source(shaper: Shaper, value: Mapping[str, Any], operator: str, place: Place) -> Shape | None:
+    if not check_keys(value, (operator, "from"), place):
+        return None
+    if "from" not in value:
+        place.problem("missing-key", f"{operator} has no 'from'", f"write {{{operator}: [a, b], from: $.user}}")
+        return None
+    return shaper.path(value["from"], place / "from", f"the 'from' of {operator}")
+
+
+def _names(value: Any, place: Place) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        place.problem("wrong-type", "a list of names is needed here", "write [id, name]")
+        return None
+    return tuple(value)
+
+
+def _picking(keys: tuple[str, ...], source: Evaluate) -> Evaluate:
+    def evaluate(scope: Scope) -> Any:
+        value = source(scope)
+        return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else _absent(value)
+
+    return evaluate
+
+
+def _dropping(keys: tuple[str, ...], source: Evaluate) -> Evaluate:
+    dropped = frozenset(keys)
+
+    def evaluate(scope: Scope) -> Any:
+        value = source(scope)
+        if not isinstance(value, dict):
+            return _absent(value)
+        return {key: inner for key, inner in value.items() if key not in dropped}
+
+    return evaluate
+
+
+def _absent(value: Any) -> Any:
+    return MISSING if value is MISSING else None

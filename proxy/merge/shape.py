@@ -1,0 +1,156 @@
+"""Compiles a value of routes.yaml — literals, expressions, operators, nested at will — into one closure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proxy.expr.cel import CelFailed, compile_cel
+from proxy.expr.expression import Expression, compile_string, or_missing, unescape
+from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
+from proxy.problems import Invalid, Place, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A compiled value. `evaluate` gives a JSON value or MISSING; no references: it is a constant."""
+
+    evaluate: Evaluate
+    reads: tuple[Reference, ...] = ()
+
+    @property
+    def constant(self) -> bool:
+        return not self.reads
+
+
+NOTHING = Shape(lambda scope: None)
+"""Stands for a value with a problem, so that the check goes on to the next."""
+
+Operator = Callable[["Shaper", Mapping[str, Any], Place], Shape]
+
+
+@dataclass(frozen=True, slots=True)
+class Shaper:
+    """Compiles values where the same names are known.
+
+    `strict` makes text that cannot be rendered a failure (a call's body) instead of null (merge);
+    `omit_missing` leaves out the keys of missing values instead of writing null.
+    """
+
+    names: Vocabulary
+    operators: Mapping[str, Operator]
+    strict: bool = False
+    omit_missing: bool = False
+
+    def compile(self, value: Any, place: Place) -> Shape:
+        """Compile a value; problems go to `place`, and a value that has one becomes null."""
+        if isinstance(value, str):
+            return self._string(value, place)
+        if isinstance(value, Mapping):
+            return self._mapping(value, place)
+        if isinstance(value, list):
+            return self._list(value, place)
+        return Shape(lambda scope: value)
+
+    def with_local(self, name: str) -> "Shaper":
+        """The same where a loop binds `name`."""
+        return replace(self, names=self.names.with_local(name))
+
+    def path(self, value: Any, place: Place, what: str) -> Shape:
+        """Compile what has to be an expression or a nested operator (the source of `$each`)."""
+        if isinstance(value, str) and not value.startswith("$."):
+            place.problem("bad-expression", f"{what} is a path, not {value!r}", f"write $.{value}")
+            return NOTHING
+        return self.compile(value, place)
+
+    def condition(self, value: Any, place: Place) -> Shape:
+        """Compile CEL; what fails to evaluate is null, and noted among the scope's faults."""
+        try:
+            expression = compile_cel(value, self.names)
+        except Invalid as error:
+            place.invalid(error)
+            return NOTHING
+        return Shape(_noted(expression), expression.reads)
+
+    def _string(self, text: str, place: Place) -> Shape:
+        try:
+            expression = compile_string(text, self.names)
+        except Invalid as error:
+            place.invalid(error)
+            return NOTHING
+        if expression.constant or self.strict:
+            return Shape(expression.evaluate, expression.reads)
+        # Only text with holes can fail; a path gives MISSING by itself.
+        lenient = expression.evaluate if text.startswith("$.") else or_missing(expression.evaluate)
+        return Shape(lenient, expression.reads)
+
+    def _mapping(self, value: Mapping[str, Any], place: Place) -> Shape:
+        names = [key for key in value if is_operator(key)]
+        if not names:
+            return self._object(value, place)
+        operator = self.operators.get(names[0])
+        if operator is None:
+            hint = did_you_mean(names[0], list(self.operators)) or "write $$ for a key that starts with a dollar sign"
+            (place / names[0]).problem("unknown-operator", f"unknown operator {names[0]!r}", hint, at_key=True)
+            return NOTHING
+        return operator(self, value, place)
+
+    def _object(self, value: Mapping[str, Any], place: Place) -> Shape:
+        shapes = {unescape(key): self.compile(inner, place / key) for key, inner in value.items()}
+        reads = tuple(reference for shape in shapes.values() for reference in shape.reads)
+        if not reads:
+            constant = {key: shape.evaluate(Scope({})) for key, shape in shapes.items()}
+            return Shape(lambda scope: constant)
+        items = tuple((key, shape.evaluate) for key, shape in shapes.items())
+        return Shape(_omitting(items) if self.omit_missing else _nulling(items), reads)
+
+    def _list(self, value: list[Any], place: Place) -> Shape:
+        shapes = [self.compile(inner, place / index) for index, inner in enumerate(value)]
+        evaluators = tuple(shape.evaluate for shape in shapes)
+        reads = tuple(reference for shape in shapes for reference in shape.reads)
+        return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads)
+
+
+def is_operator(key: str) -> bool:
+    """Whether a key is an operator; `$$name` is the plain key `$name`."""
+    return key.startswith("$") and not key.startswith("$$")
+
+
+def or_null(value: Any) -> Any:
+    """The value as it is written: a missing one is null."""
+    return None if value is MISSING else value
+
+
+def check_keys(value: Mapping[str, Any], known: tuple[str, ...], place: Place) -> bool:
+    """Report keys that an operator does not take; True if there were none."""
+    unknown = [key for key in value if key not in known]
+    for key in unknown:
+        hint = did_you_mean(key, known) or f"{known[0]} takes {', '.join(known[1:]) or 'nothing else'}"
+        (place / key).problem("unknown-key", f"unknown key {key!r} beside {known[0]}", hint, at_key=True)
+    return not unknown
+
+
+def _nulling(items: tuple[tuple[str, Evaluate], ...]) -> Evaluate:
+    def evaluate(scope: Scope) -> dict[str, Any]:
+        return {key: None if (value := inner(scope)) is MISSING else value for key, inner in items}
+
+    return evaluate
+
+
+def _omitting(items: tuple[tuple[str, Evaluate], ...]) -> Evaluate:
+    def evaluate(scope: Scope) -> dict[str, Any]:
+        return {key: value for key, inner in items if (value := inner(scope)) is not MISSING}
+
+    return evaluate
+
+
+def _noted(expression: Expression) -> Evaluate:
+    def evaluate(scope: Scope) -> Any:
+        try:
+            return expression.evaluate(scope)
+        except CelFailed as error:
+            scope.faults.append(str(error))
+            return None
+
+    return evaluate
+
+
