@@ -1,0 +1,304 @@
+"""What routes.yaml may say, as pydantic models. They validate while loading and give the JSON Schema for editors.
+
+Expressions are checked later, by the compiler that needs their meaning; here they are plain values. No model is
+ever read while a request runs.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from proxy.config.units import parse_duration, parse_size
+from proxy.problems import Invalid
+
+
+def _unit(parse: Any) -> BeforeValidator:
+    """A validator from a parser that raises `Invalid`, keeping its code and hint."""
+
+    def validate(value: object) -> object:
+        try:
+            return parse(value)
+        except Invalid as error:
+            raise PydanticCustomError(
+                "config", "{message}", {"message": error.message, "code": error.code, "hint": error.hint}
+            ) from None
+
+    return BeforeValidator(validate)
+
+
+def complain(code: str, message: str, hint: str = "") -> PydanticCustomError:
+    """A validation error that becomes a problem with this code and hint."""
+    return PydanticCustomError("config", "{message}", {"message": message, "code": code, "hint": hint})
+
+
+Seconds = Annotated[
+    float, _unit(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"})
+]
+Bytes = Annotated[
+    int, _unit(parse_size), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"})
+]
+Cel = Annotated[str | bool, WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"})]
+Status = Annotated[int, Field(ge=100, le=599)]
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _status_pattern(value: object) -> object:
+    text = str(value)
+    if isinstance(value, bool) or len(text) != 3 or text[0] not in "12345" or not (text[1:] == "xx" or text[1:].isdigit()):
+        raise complain("bad-status", f"{value!r} is not a status", "write 404 or 4xx")
+    return text
+
+
+StatusPattern = Annotated[
+    str, BeforeValidator(_status_pattern), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[1-5]xx$"}]})
+]
+Statuses = Annotated[list[StatusPattern], BeforeValidator(_one_or_many)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class Timeouts(Strict):
+    connect: Seconds = 1.0
+    """How long opening a connection may take."""
+    pool: Seconds = 1.0
+    """How long a call may wait for a free connection; then 503."""
+    first_byte: Seconds = 30.0
+    """How long the upstream may take to begin its answer."""
+    idle: Seconds = 30.0
+    """How long the upstream may pause within its answer."""
+
+
+class Keepalive(Strict):
+    idle: Seconds = 4.0
+    """How long an unused connection is kept; shorter than the upstream's own."""
+
+
+class Upstream(Strict):
+    """A named service. `users: http://users:8001` is short for `users: {urls: ["http://users:8001"]}`."""
+
+    urls: list[str] = Field(min_length=1)
+    """Where it listens. Several are used in turn."""
+    host: str = "upstream"
+    """The Host header sent: `upstream` (its own), `preserve` (the client's), or a name."""
+    forward_headers: list[str] = []
+    """Client headers that its calls get besides the default ones (accept-language, trace context, request id)."""
+    max_connections: int = Field(default=128, ge=1)
+    """Connections to each endpoint, for this process."""
+    timeouts: Timeouts = Timeouts()
+    keepalive: Keepalive = Keepalive()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"urls": [value]} if isinstance(value, str) else value
+
+
+class Match(Strict):
+    """What requests a route is for. `GET /path` is short for `{path: /path, methods: [GET]}`."""
+
+    path: str
+    methods: Annotated[list[str], BeforeValidator(_one_or_many)] | None = None
+    host: str | None = None
+    """A host name, or `*.example.com`."""
+    headers: dict[str, str] = {}
+    """Headers that must be there with exactly this value."""
+    query: dict[str, str] = {}
+    """Query parameters that must be there with exactly this value."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        match value.split():
+            case [path] if path.startswith("/"):
+                return {"path": path}
+            case [methods, path]:
+                return {"methods": methods.split(","), "path": path}
+        raise complain("bad-match", f"{value!r} is not a match", "write GET /path, GET,POST /path or /path")
+
+
+class Call(Strict):
+    """One request to an upstream."""
+
+    get: str | None = None
+    post: str | None = None
+    put: str | None = None
+    patch: str | None = None
+    delete: str | None = None
+    head: str | None = None
+    query: dict[str, Any] = {}
+    """A list repeats the key; null or missing leaves it out."""
+    headers: dict[str, Any] = {}
+    body: Any = None
+    """Sent as JSON."""
+    form: dict[str, Any] | None = None
+    """Sent as application/x-www-form-urlencoded."""
+    decode: Literal["json", "text"] = "json"
+    select: str | None = None
+    """A path inside the answer; what it selects is stored."""
+    when: Cel | None = None
+    """False: the call is skipped and its value is null."""
+    timeout: Seconds | None = None
+    ok: Statuses = ["2xx"]
+    """The statuses that count as success."""
+    ok_if: Cel | None = None
+    """A condition over this call's own status, headers and body."""
+    pass_status: Statuses = []
+    """Statuses of a failure that become the route's own status."""
+    pass_body: bool = False
+    """Pass the upstream's JSON body with `pass_status`."""
+    fallback: Any = None
+    """The value when the call fails; writing it, even as null, makes the call optional."""
+    lazy: bool = False
+    """Started only when a fallback needs it."""
+    after: Annotated[list[str], BeforeValidator(_one_or_many)] = []
+    """Calls that must be over before this one starts, where no data says so."""
+    max_body: Bytes | None = None
+
+    @property
+    def methods(self) -> list[str]:
+        """The method keys that are written; exactly one is right."""
+        return [key for key in METHOD_KEYS if getattr(self, key) is not None]
+
+
+METHOD_KEYS = ("get", "post", "put", "patch", "delete", "head")
+
+
+class PathRewrite(Strict):
+    strip_prefix: str | None = None
+    add_prefix: str | None = None
+    replace: str | None = None
+    """The whole path, whatever the client's was."""
+
+
+class HeaderRules(Strict):
+    set: dict[str, str] = {}
+    add: dict[str, str] = {}
+    remove: list[str] = []
+
+
+class HeaderChanges(Strict):
+    request: HeaderRules = HeaderRules()
+    response: HeaderRules = HeaderRules()
+
+
+class ProxyAction(Strict):
+    """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
+
+    to: str
+    path: PathRewrite = PathRewrite()
+    headers: HeaderChanges = HeaderChanges()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"to": value} if isinstance(value, str) else value
+
+
+class Reply(Strict):
+    """A fixed or computed answer: text is sent as text, anything else as JSON."""
+
+    status: Status = 200
+    headers: dict[str, str] = {}
+    body: Any = None
+
+
+class Redirect(Strict):
+    """`redirect: /new/${params.id}` is short for `redirect: {to: …}`."""
+
+    to: str
+    status: Literal[301, 302, 303, 307, 308] = 308
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"to": value} if isinstance(value, str) else value
+
+
+class Respond(Strict):
+    status: Status = 200
+    headers: dict[str, str] = {}
+
+
+class Errors(Strict):
+    field: str | None = None
+    """Where a partial answer lists what failed; only when asked for."""
+    header: str = "X-Partial"
+
+
+class Route(Strict):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    match: Match
+    calls: dict[str, Call] | None = None
+    merge: Any = None
+    proxy: ProxyAction | None = None
+    reply: Reply | None = None
+    redirect: Redirect | None = None
+    timeout: Seconds | None = None
+    """The whole route's time, from the request's headers on."""
+    max_body: Bytes | None = None
+    """The largest request body."""
+    max_calls: int = Field(default=64, ge=1)
+    respond: Respond = Respond()
+    errors: Errors = Errors()
+    omit_missing: bool = False
+    """Leave out the keys of missing values instead of writing null."""
+    summary: str = ""
+    tags: list[str] = []
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions that are written; exactly one is right."""
+        return [key for key in ("calls", "proxy", "reply", "redirect") if key in self.model_fields_set]
+
+
+class CallDefaults(Strict):
+    timeout: Seconds | None = None
+    pass_status: Statuses = []
+    max_body: Bytes | None = None
+
+
+class RouteDefaults(Strict):
+    timeout: Seconds | None = None
+    max_body: Bytes | None = None
+    errors: Errors | None = None
+
+
+class Defaults(Strict):
+    call: CallDefaults = CallDefaults()
+    route: RouteDefaults = RouteDefaults()
+
+
+class Server(Strict):
+    """The server itself. What is marked so needs a restart to change."""
+
+    max_target: Bytes = 8190
+    """The longest request line and header line (restart)."""
+    max_body: Bytes = 8 * 1024 * 1024
+    """The largest request body where a route does not say."""
+    drain: Seconds = 10.0
+    """How long a stop waits for requests under way."""
+    body_timeout: Seconds = 30.0
+    """How long a client may take to send its body."""
+    trusted_proxies: list[str] = []
+    """Addresses or networks whose X-Forwarded-* headers are believed."""
+
+
+class Config(Strict):
+    """The whole configuration of a gateway."""
+
+    version: Literal[1]
+    include: Annotated[list[str], BeforeValidator(_one_or_many)] = []
+    defaults: Defaults = Defaults()
+    server: Server = Server()
+    upstreams: dict[str, Upstream] = {}
+    routes: list[Route] = []

@@ -1,0 +1,172 @@
+"""One call: the request that its plan and the scope make, and the outcome that an answer means."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from multidict import CIMultiDict
+
+from proxy.document import InvalidJson, decode_json, encode_json, scalar_text
+from proxy.engine.outcome import Done, Failed, Outcome
+from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
+from proxy.expr.cel import CelFailed
+from proxy.expr.scope import MISSING, Scope
+from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
+from proxy.message import Headers
+from proxy.plan.fields import is_field_value
+from proxy.plan.nodes import CallPlan, Field
+from proxy.upstream.encoding import decode_content
+from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+
+
+def is_wanted(call: CallPlan, scope: Scope) -> bool:
+    """What `when` says. Raises `ExtractionFailed` where it cannot be decided."""
+    if call.when is None:
+        return True
+    try:
+        decision = call.when(scope)
+    except CelFailed as error:
+        raise ExtractionFailed("its 'when' cannot be evaluated", internal=str(error)) from None
+    if not isinstance(decision, bool):
+        raise ExtractionFailed("its 'when' is neither true nor false")
+    return decision
+
+
+def build_request(call: CallPlan, scope: Scope, forwarded: Iterable[tuple[str, str]]) -> UpstreamRequest:
+    """The request of a call. Raises `ExtractionFailed`, or `UnsafeValue` for what a client must not choose."""
+    headers = CIMultiDict(forwarded)
+    body = _body(call, scope, headers)
+    for field in call.headers:
+        value = header_value(field, scope)
+        if value is not None:
+            headers[field.name] = value
+    return UpstreamRequest(
+        method=call.method, target=_target(call, scope), headers=headers, body=body, max_body=call.max_body
+    )
+
+
+def header_value(field: Field, scope: Scope) -> str | None:
+    """The text of a header, None to leave it out. Raises for a value that would break the header."""
+    value = field.evaluate(scope)
+    if is_missing(value):
+        return None
+    text = scalar_text(value)
+    if text is None:
+        raise ExtractionFailed(f"{field.text} is not a string, a number or a boolean")
+    if not is_field_value(text):
+        raise unsafe(field.text, "holds a control character", field.client)
+    if not text.isascii():
+        try:
+            # A header is bytes (RFC 9110 §5.5); aiohttp writes UTF-8.
+            text.encode()
+        except UnicodeEncodeError:
+            raise unsafe(field.text, "holds half of a surrogate pair", field.client) from None
+    return text.strip(" \t")
+
+
+def _target(call: CallPlan, scope: Scope) -> str:
+    target = call.target.render(scope)
+    if not call.query:
+        return target
+    query = encode_fields(call.query, scope)
+    if not query:
+        return target
+    return f"{target}{'&' if '?' in target else '?'}{query}"
+
+
+def encode_fields(fields: tuple[Field, ...], scope: Scope) -> str:
+    """Fields as `a=1&b=2`: a list repeats its name, null and missing are left out."""
+    pairs = []
+    for field in fields:
+        value = field.evaluate(scope)
+        for one in value if isinstance(value, list) else (value,):
+            if not is_missing(one):
+                name = encode_query_value(field.name, client=False, text=field.name)
+                pairs.append(f"{name}={encode_query_value(one, client=field.client, text=field.text)}")
+    return "&".join(pairs)
+
+
+def _body(call: CallPlan, scope: Scope, headers: CIMultiDict[str]) -> bytes | None:
+    if call.form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return encode_fields(call.form, scope).encode("ascii")
+    if call.body is None:
+        return None
+    headers["Content-Type"] = "application/json"
+    value = call.body(scope)
+    try:
+        return encode_json(None if value is MISSING else value)
+    except InvalidJson as error:
+        raise ExtractionFailed(f"its body cannot be written: {error}") from None
+
+
+def judge(call: CallPlan, response: UpstreamResponse) -> Outcome:
+    """What an answer means to its call."""
+    try:
+        if response.status not in call.ok:
+            return _refused(call, response)
+        value = _decode(call, response)
+        _check_ok_if(call, response, value)
+        if call.select is not None:
+            value = _select(call, value)
+        return Done(response.status, response.headers, value, response.headers.get("X-Partial"))
+    except GatewayError as error:
+        return Failed(error, response.status)
+
+
+def _refused(call: CallPlan, response: UpstreamResponse) -> Failed:
+    body = None
+    if call.pass_body and response.status in call.pass_status and _is_json(response.headers):
+        body = response.body
+        decode_json(body)
+    return Failed(UpstreamStatus(response.status), response.status, body)
+
+
+def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
+    body = response.body
+    if (coding := response.headers.get("Content-Encoding")) is not None:
+        body = decode_content(body, coding, call.max_body)
+    if call.decode == "text":
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise UpstreamInvalid("the answer is not UTF-8") from None
+    if not body:
+        return None
+    try:
+        return decode_json(body)
+    except InvalidJson as error:
+        raise UpstreamInvalid(f"the answer is not JSON: {error}") from None
+
+
+def _check_ok_if(call: CallPlan, response: UpstreamResponse, value: Any) -> None:
+    if call.ok_if is None:
+        return
+    scope = Scope({"status": response.status, "headers": header_mapping(response.headers), "body": value})
+    try:
+        holds = call.ok_if(scope)
+    except CelFailed as error:
+        raise UpstreamInvalid("its 'ok_if' cannot be evaluated over the answer", internal=str(error)) from None
+    if holds is not True:
+        raise UpstreamInvalid("its 'ok_if' does not hold for the answer")
+
+
+def _select(call: CallPlan, value: Any) -> Any:
+    assert call.select is not None
+    selected = call.select(value)
+    if selected is MISSING:
+        raise ExtractionFailed(f"{call.select_text} finds nothing in the answer")
+    return selected
+
+
+def header_mapping(headers: Headers) -> dict[str, str]:
+    """Headers as expressions see them: lower-case names, repeats joined (RFC 9110 §5.3)."""
+    mapping: dict[str, str] = {}
+    for name, value in headers.items():
+        name = name.lower()
+        mapping[name] = f"{mapping[name]}, {value}" if name in mapping else value
+    return mapping
+
+
+def _is_json(headers: Headers) -> bool:
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")

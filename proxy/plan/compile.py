@@ -1,0 +1,233 @@
+"""The compiler: a checked model becomes a plan, or a list of problems.
+
+Every route is compiled even if another one has problems, so that one run reports them all.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from proxy.config.model import Config, Route, Server, Upstream
+from proxy.expr.scope import Vocabulary
+from proxy.message import is_token
+from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
+from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, UpstreamPlan
+from proxy.plan.pattern import Param, parse_pattern
+from proxy.plan.routing import MatchRule, Router, conflicts
+from proxy.problems import Invalid, Place
+
+DEFAULT_TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True)
+class _Compiled:
+    rule: MatchRule
+    route: RoutePlan
+    place: Place
+
+
+def compile_plan(config: Config, routes: Sequence[tuple[int, Route]], place: Place, env: Mapping[str, str]) -> Plan | None:
+    """Compile a configuration whose valid routes are given with their places in the file.
+
+    Reports into `place`; returns None if anything was wrong.
+    """
+    before = len(place.found)
+    upstreams = {
+        name: compiled
+        for name, upstream in config.upstreams.items()
+        if (compiled := compile_upstream(name, upstream, place / "upstreams" / name)) is not None
+    }
+    known = frozenset(config.upstreams)
+    constants: tuple[tuple[str, Any], ...] = (("env", dict(env)),)
+    compiled = [
+        one
+        for index, route in routes
+        if (one := _compile_route(route, config, known, constants, place / "routes" / index)) is not None
+    ]
+    _check_names(compiled)
+    _check_conflicts(compiled)
+    if any(problem.severity == "error" for problem in place.found[before:]):
+        return None
+    return Plan(
+        server=_server_plan(config.server),
+        upstreams=upstreams,
+        routes=tuple(one.route for one in compiled),
+        router=Router([(one.rule, one.route) for one in compiled]),
+    )
+
+
+def _server_plan(server: Server) -> ServerPlan:
+    return ServerPlan(
+        max_target=server.max_target,
+        max_body=server.max_body,
+        drain_s=server.drain,
+        body_s=server.body_timeout,
+        trusted_proxies=tuple(server.trusted_proxies),
+    )
+
+
+def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPlan | None:
+    """The endpoints and limits of one upstream; None after reporting a problem."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        place.problem("bad-name", f"{name!r} cannot be an upstream's name", "use letters, digits, - and _", at_key=True)
+    endpoints = []
+    for index, url in enumerate(upstream.urls):
+        try:
+            endpoints.append(parse_endpoint(url))
+        except Invalid as error:
+            (place / "urls" / index).invalid(error)
+    for index, header in enumerate(upstream.forward_headers):
+        if not is_token(header):
+            (place / "forward_headers" / index).problem("bad-header", f"{header!r} is not a header name")
+    if len(endpoints) != len(upstream.urls):
+        return None
+    return UpstreamPlan(
+        name=name,
+        endpoints=tuple(endpoints),
+        host=upstream.host,
+        forward_headers=tuple(header.lower() for header in upstream.forward_headers),
+        max_connections=upstream.max_connections,
+        connect_s=upstream.timeouts.connect,
+        pool_s=upstream.timeouts.pool,
+        first_byte_s=upstream.timeouts.first_byte,
+        idle_s=upstream.timeouts.idle,
+        keepalive_s=upstream.keepalive.idle,
+    )
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """An upstream's address from its URL. Raises `Invalid`, without repeating credentials that may stand in it."""
+    hint = "write http://host:port or https://host"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Invalid("bad-url", "this is not the URL of an upstream", hint) from None
+    if parts.scheme not in ("http", "https"):
+        raise Invalid("bad-url", f"an upstream's URL starts with http:// or https://, not {url.split('/')[0]!r}", hint)
+    if parts.username is not None or parts.password is not None:
+        raise Invalid("bad-url", "an upstream's URL holds no credentials", "send them as a header: headers: {Authorization: …}")
+    if not parts.hostname or parts.query or parts.fragment or re.search(r"[\s$\\%]", parts.netloc):
+        raise Invalid("bad-url", f"{url!r} is not the URL of an upstream", hint)
+    base_path = parts.path.rstrip("/")
+    if re.search(r"[\x00-\x20\x7f-\uffff$]|(?:^|/)\.{1,2}(?:/|$)|//", base_path):
+        raise Invalid("bad-url", f"{url!r} has a path that cannot be sent", hint)
+    return Endpoint(parts.scheme, parts.hostname, port or {"http": 80, "https": 443}[parts.scheme], base_path)
+
+
+def _compile_route(
+    route: Route, config: Config, upstreams: frozenset[str], constants: tuple[tuple[str, Any], ...], place: Place
+) -> _Compiled | None:
+    rule = _compile_match(route, place / "match")
+    params = frozenset(part.name for part in rule.pattern.segments if isinstance(part, Param)) if rule else frozenset()
+    names = Vocabulary(params=params, constants=constants)
+    action = _compile_action(route, config, names, upstreams, place)
+    if rule is None or action is None:
+        return None
+    defaults = config.defaults.route
+    timeout = route.timeout if route.timeout is not None else defaults.timeout
+    max_body = route.max_body if route.max_body is not None else defaults.max_body
+    plan = RoutePlan(
+        name=route.name,
+        methods=tuple(sorted(rule.methods)) if rule.methods is not None else (),
+        pattern=route.match.path,
+        host=route.match.host,
+        action=action,
+        timeout_s=DEFAULT_TIMEOUT_S if timeout is None else timeout,
+        max_body=config.server.max_body if max_body is None else max_body,
+        summary=route.summary,
+        span=place.span(),
+    )
+    return _Compiled(rule, plan, place)
+
+
+def _compile_match(route: Route, place: Place) -> MatchRule | None:
+    match = route.match
+    methods = _compile_methods(match.methods, place)
+    try:
+        pattern = parse_pattern(match.path)
+    except Invalid as error:
+        (place / "path").invalid(error)
+        return None
+    if match.host is not None and not re.fullmatch(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", match.host):
+        (place / "host").problem("bad-host", f"{match.host!r} is not a host name", "write example.com or *.example.com, without a port")
+    return MatchRule(
+        methods=methods,
+        pattern=pattern,
+        host=match.host.lower() if match.host else None,
+        headers=tuple(sorted((name.lower(), value) for name, value in match.headers.items())),
+        query=tuple(sorted(match.query.items())),
+    )
+
+
+def _compile_methods(methods: list[str] | None, place: Place) -> frozenset[str] | None:
+    if methods is None:
+        return None
+    for index, method in enumerate(methods):
+        where = place / "methods" / index
+        if not is_token(method):
+            where.problem("bad-method", f"{method!r} is not a method", "write GET or GET,POST")
+        elif method != method.upper():
+            where.problem("bad-method", f"{method!r} is not a method", f"did you mean {method.upper()!r}?")
+        elif method == "CONNECT":
+            where.problem("bad-method", "CONNECT makes tunnels, which this gateway does not")
+    if not methods:
+        (place / "methods").problem("bad-method", "no method is listed", "leave methods out to take them all")
+    return frozenset(methods)
+
+
+def _compile_action(
+    route: Route, config: Config, names: Vocabulary, upstreams: frozenset[str], place: Place
+) -> Action | None:
+    actions = route.actions
+    if len(actions) != 1:
+        if "merge" in route.model_fields_set and not actions:
+            place.problem("missing-key", f"route {route.name!r} has a merge but no calls", "write calls: {…}")
+        elif actions:
+            (place / actions[1]).problem(
+                "conflicting-keys", f"route {route.name!r} has {' and '.join(actions)}", "a route does one thing: split it", at_key=True
+            )
+        else:
+            place.problem("no-action", f"route {route.name!r} does nothing", "write calls and merge, proxy, reply or redirect")
+        return None
+    if actions != ["calls"]:
+        for key in ("merge", "respond", "errors", "omit_missing", "max_calls"):
+            if key in route.model_fields_set:
+                (place / key).problem("conflicting-keys", f"{key!r} has no meaning beside {actions[0]!r}", "it belongs to calls", at_key=True)
+    if route.proxy is not None:
+        return compile_proxy(route.proxy, names, upstreams, place / "proxy")
+    if route.reply is not None:
+        return compile_reply(route.reply, names, place / "reply")
+    if route.redirect is not None:
+        return compile_redirect(route.redirect, names, place / "redirect")
+    return compile_composite(route, config, names, upstreams, place)
+
+
+def _check_names(compiled: list[_Compiled]) -> None:
+    first: dict[str, _Compiled] = {}
+    for one in compiled:
+        other = first.setdefault(one.route.name, one)
+        if other is not one:
+            span = (other.place / "name").span()
+            (one.place / "name").problem(
+                "duplicate-name", f"route name {one.route.name!r} is taken at {span.file}:{span.line}", "names are unique"
+            )
+
+
+def _check_conflicts(compiled: list[_Compiled]) -> None:
+    for conflict in conflicts([(one.rule, one.route) for one in compiled]):
+        here, there = compiled[conflict.j], compiled[conflict.i]
+        span = (there.place / "match").span()
+        what = f"route {there.route.name!r} ({span.file}:{span.line})"
+        if conflict.kind == "ambiguous":
+            (here.place / "match").problem(
+                "ambiguous-route", f"route {here.route.name!r} matches the same requests as {what}",
+                "make one more specific, or remove it",
+            )
+        else:
+            (here.place / "match").problem(
+                "unreachable-route", f"no request reaches route {here.route.name!r}: {what} takes them all",
+                "remove it, or narrow the other",
+            )

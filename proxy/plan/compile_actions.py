@@ -1,0 +1,134 @@
+"""What a route does: composite, pass-through, reply or redirect → its plan."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from urllib.parse import urlsplit
+
+from proxy.config.model import Config, ProxyAction, Redirect, Reply, Route
+from proxy.expr.scope import Reference, Scope, Vocabulary
+from proxy.expr.urltemplate import compile_url_template
+from proxy.merge.operators import OPERATORS
+from proxy.merge.shape import Shaper
+from proxy.plan.compile_calls import compile_calls
+from proxy.plan.fields import compile_header_changes, compile_headers
+from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
+from proxy.problems import Invalid, Place, did_you_mean
+
+
+def compile_composite(
+    route: Route, config: Config, names: Vocabulary, upstreams: frozenset[str], place: Place
+) -> CompositePlan:
+    """`calls` and `merge`. Without `merge`, an object with each call's result under its name."""
+    written = route.calls or {}
+    names = Vocabulary(frozenset(written), names.params, names.local, names.constants)
+    if len(written) > route.max_calls:
+        (place / "calls").problem(
+            "too-many-calls", f"{len(written)} calls are more than max_calls allows ({route.max_calls})", "raise max_calls", at_key=True
+        )
+    calls, graph, reads = compile_calls(written, config.defaults.call, names, upstreams, place / "calls")
+    shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing)
+    if "merge" in route.model_fields_set:
+        merge = shaper.compile(route.merge, place / "merge")
+    else:
+        merge = shaper.compile({name: f"$.{name}" for name in written if _is_name(name)}, place)
+    headers, header_reads = compile_headers(route.respond.headers, names, place / "respond" / "headers")
+    reads += [*merge.reads, *header_reads]
+    errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
+    return CompositePlan(
+        calls=calls,
+        graph=graph,
+        merge=merge.evaluate,
+        status=route.respond.status,
+        headers=headers,
+        errors_field=errors.field,
+        errors_header=errors.header,
+        roots=request_roots(reads),
+        reads_calls=any(reference.root == "calls" for reference in reads),
+    )
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) is not None
+
+
+def request_roots(reads: Iterable[Reference]) -> frozenset[str]:
+    """The parts of the request that expressions read, so that no other part is made."""
+    return frozenset(reference.root for reference in reads if reference.call is None)
+
+
+def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place) -> ProxyPlan:
+    """A pass-through to one upstream."""
+    if action.to not in upstreams:
+        where = place / "to" if action.model_fields_set != {"to"} else place / "to"
+        where.problem("unknown-upstream", f"there is no upstream {action.to!r}", did_you_mean(action.to, upstreams) or "declare it under upstreams")
+    request, request_reads = compile_header_changes(action.headers.request, names, place / "headers" / "request")
+    response, response_reads = compile_header_changes(action.headers.response, names, place / "headers" / "response")
+    return ProxyPlan(
+        upstream=action.to,
+        rewrite=_compile_rewrite(action, place / "path"),
+        request_headers=request,
+        response_headers=response,
+        roots=request_roots([*request_reads, *response_reads]),
+    )
+
+
+def _compile_rewrite(action: ProxyAction, place: Place) -> Callable[[str], str]:
+    rule = action.path
+    for key in ("strip_prefix", "add_prefix", "replace"):
+        value = getattr(rule, key)
+        if value is not None and (not value.startswith("/") or re.search(r"[\x00-\x20?#\x7f-\uffff]", value)):
+            (place / key).problem("bad-url", f"{value!r} is not a path", "write /prefix, percent-encoded")
+    if rule.replace is not None:
+        if rule.strip_prefix or rule.add_prefix:
+            (place / "replace").problem("conflicting-keys", "replace stands alone", "leave out the prefixes", at_key=True)
+        replacement = rule.replace
+        return lambda path: replacement
+    strip = (rule.strip_prefix or "").rstrip("/")
+    add = (rule.add_prefix or "").rstrip("/")
+    if not strip and not add:
+        return lambda path: path
+
+    def rewrite(path: str) -> str:
+        # Only a whole-segment prefix is one: /api does not begin /apiary.
+        if strip and (path == strip or path.startswith(strip + "/")):
+            path = path[len(strip) :] or "/"
+        return add + path
+
+    return rewrite
+
+
+def compile_reply(reply: Reply, names: Vocabulary, place: Place) -> ReplyPlan:
+    """A fixed or computed answer."""
+    headers, reads = compile_headers(reply.headers, names, place / "headers")
+    body = None
+    if "body" in reply.model_fields_set:
+        shape = Shaper(names, OPERATORS).compile(reply.body, place / "body")
+        body = shape.evaluate
+        reads = [*reads, *shape.reads]
+    is_text = isinstance(reply.body, str) and not reply.body.startswith("$.")
+    return ReplyPlan(status=reply.status, headers=headers, body=body, is_text=is_text, roots=request_roots(reads))
+
+
+def compile_redirect(redirect: Redirect, names: Vocabulary, place: Place) -> RedirectPlan:
+    """A redirect to a path of this gateway, or to an absolute URL whose host is written out."""
+    prefix, path = "", redirect.to
+    if not redirect.to.startswith("/") or redirect.to.startswith("//"):
+        parts = urlsplit(redirect.to)
+        prefix = f"{parts.scheme}://{parts.netloc}"
+        path = redirect.to[len(prefix) :] or "/"
+        if parts.scheme not in ("http", "https") or not parts.netloc or "$" in parts.netloc or "@" in parts.netloc:
+            # A host chosen by a value would be an open redirect (CWE-601).
+            (place / "to").problem("bad-redirect", f"{redirect.to!r} is not a place to go to", "write /path or https://host/path")
+            return RedirectPlan(status=redirect.status, location=lambda scope: "/", roots=frozenset())
+    try:
+        target = compile_url_template(path, names)
+    except Invalid as error:
+        (place / "to").invalid(error)
+        return RedirectPlan(status=redirect.status, location=lambda scope: "/", roots=frozenset())
+    render = target.render
+
+    def location(scope: Scope) -> str:
+        return prefix + render(scope)
+
+    return RedirectPlan(status=redirect.status, location=location, roots=request_roots(target.reads))

@@ -1,0 +1,203 @@
+"""Calls of a composite route: model → `CallPlan`s and the graph between them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.config.model import METHOD_KEYS, Call, CallDefaults
+from proxy.expr.cel import compile_cel
+from proxy.expr.jsonpath import parse_path
+from proxy.expr.lower import Select, lower
+from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Vocabulary
+from proxy.expr.urltemplate import UrlTemplate, compile_url_template
+from proxy.merge.operators import OPERATORS
+from proxy.merge.shape import Shape, Shaper
+from proxy.plan.fields import compile_headers, compile_query, statuses
+from proxy.plan.graph import Edge, Graph
+from proxy.plan.nodes import CallPlan
+from proxy.problems import Invalid, Place, did_you_mean
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OWN_ANSWER = Vocabulary(local=frozenset({"status", "headers", "body"}))
+DEFAULT_MAX_BODY = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A call while it is compiled: its plan's parts, and what it reads."""
+
+    name: str
+    call: Call
+    place: Place
+    reads: list[Reference]
+    fallback_reads: tuple[Reference, ...] = ()
+
+
+def compile_calls(
+    calls: Mapping[str, Call], defaults: CallDefaults, names: Vocabulary, upstreams: frozenset[str], place: Place
+) -> tuple[tuple[CallPlan, ...], Graph, list[Reference]]:
+    """Compile all calls of a route. Problems go to `place`; the plans are only to be used if there were none."""
+    drafts: list[tuple[_Draft, dict[str, Any]]] = []
+    for name, call in calls.items():
+        _check_name(name, place / name)
+        _check_after(call, calls, place / name / "after")
+        drafts.append(_compile_call(name, call, defaults, names, upstreams, place / name))
+    graph = Graph(tuple(calls), tuple(edge for draft, _ in drafts for edge in _edges(draft, calls)))
+    if cycle := graph.cycle():
+        chain = " → ".join([cycle[0].source, *(edge.target for edge in cycle)])
+        (place / cycle[0].target).problem(
+            "call-cycle", f"calls wait for each other: {chain}", f"break it where {cycle[-1].expression!r} is read", at_key=True
+        )
+    index = {name: at for at, name in enumerate(calls)}
+    shared = _sharing(drafts)
+    plans = tuple(
+        CallPlan(
+            name=draft.name,
+            index=index[draft.name],
+            shared=(parts["method"], parts["upstream"]) in shared,
+            requires=tuple(index[source] for source in graph.sources(draft.name)),
+            fallback_requires=tuple(index[source] for source in graph.sources(draft.name, fallback=True)),
+            **parts,
+        )
+        for draft, parts in drafts
+    )
+    return plans, graph, [reference for draft, _ in drafts for reference in (*draft.reads, *draft.fallback_reads)]
+
+
+def _check_name(name: str, place: Place) -> None:
+    if not _NAME.fullmatch(name):
+        place.problem("bad-name", f"{name!r} cannot be a call's name", "use letters, digits and _", at_key=True)
+    elif name in RESERVED_ROOTS:
+        place.problem("reserved-name", f"a call cannot be named {name!r}: it means the request's", "choose another name", at_key=True)
+
+
+def _check_after(call: Call, calls: Mapping[str, Call], place: Place) -> None:
+    for index, name in enumerate(call.after):
+        if name not in calls:
+            hint = did_you_mean(name, list(calls)) or "name a call of this route"
+            (place / index).problem("unknown-call", f"there is no call {name!r} to come after", hint)
+
+
+def _compile_call(
+    name: str, call: Call, defaults: CallDefaults, names: Vocabulary, upstreams: frozenset[str], place: Place
+) -> tuple[_Draft, dict[str, Any]]:
+    draft = _Draft(name, call, place, [])
+    method, upstream, target = _compile_target(draft, names, upstreams)
+    query, query_reads = compile_query(call.query, names, place / "query")
+    headers, header_reads = compile_headers(call.headers, names, place / "headers")
+    form, form_reads = compile_query(call.form, names, place / "form") if call.form is not None else (None, [])
+    draft.reads += [*query_reads, *header_reads, *form_reads]
+    shaper = Shaper(names, OPERATORS, strict=True)
+    written = call.model_fields_set
+    body = _optional_shape(shaper, call.body, place / "body", draft) if "body" in written else None
+    if form is not None and "body" in written:
+        (place / "form").problem("conflicting-keys", "a call has either a body or a form", at_key=True)
+    fallback = shaper.compile(call.fallback, place / "fallback") if "fallback" in written else None
+    draft.fallback_reads = fallback.reads if fallback else ()
+    max_body = call.max_body if call.max_body is not None else defaults.max_body
+    return draft, {
+        "upstream": upstream,
+        "method": method,
+        "target": target,
+        "query": query,
+        "headers": headers,
+        "form": form,
+        "body": body,
+        "decode": call.decode,
+        "select": _compile_select(call.select, place / "select"),
+        "select_text": call.select or "",
+        "when": _compile_when(call, names, place, draft),
+        "ok": statuses(tuple(call.ok)),
+        "ok_if": _compile_ok_if(call, place),
+        "pass_status": statuses(tuple(call.pass_status if "pass_status" in written else defaults.pass_status)),
+        "pass_body": call.pass_body,
+        "fallback": fallback.evaluate if fallback else None,
+        "timeout_s": call.timeout if call.timeout is not None else defaults.timeout,
+        "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
+        "lazy": call.lazy,
+    }
+
+
+_NO_TARGET = UrlTemplate("", lambda scope: "/", ())
+
+
+def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str]) -> tuple[str, str, UrlTemplate]:
+    keys = draft.call.methods
+    if len(keys) != 1:
+        what = f"both {' and '.join(keys)}" if keys else "no request"
+        key_place = draft.place / keys[1] if keys else draft.place
+        key_place.problem("bad-call", f"call {draft.name!r} has {what}", f"write one of {', '.join(METHOD_KEYS)}", at_key=True)
+        return "GET", "", _NO_TARGET
+    place = draft.place / keys[0]
+    text = getattr(draft.call, keys[0])
+    upstream, colon, path = text.partition(":")
+    if not colon or path.startswith("//"):
+        hint = "declare it under upstreams and write name:/path" if path.startswith("//") else "write upstream:/path"
+        place.problem("bad-target", f"{text!r} does not name an upstream", hint)
+        return keys[0].upper(), "", _NO_TARGET
+    if upstream not in upstreams:
+        hint = did_you_mean(upstream, upstreams) or "declare it under upstreams"
+        place.problem("unknown-upstream", f"there is no upstream {upstream!r}", hint)
+    try:
+        target = compile_url_template(path, names)
+    except Invalid as error:
+        place.invalid(error)
+        return keys[0].upper(), upstream, _NO_TARGET
+    draft.reads.extend(target.reads)
+    return keys[0].upper(), upstream, target
+
+
+def _optional_shape(shaper: Shaper, value: Any, place: Place, draft: _Draft) -> Evaluate:
+    shape: Shape = shaper.compile(value, place)
+    draft.reads.extend(shape.reads)
+    return shape.evaluate
+
+
+def _compile_select(text: str | None, place: Place) -> Select | None:
+    if text is None:
+        return None
+    try:
+        return lower(parse_path(text))
+    except Invalid as error:
+        place.invalid(error)
+        return None
+
+
+def _compile_when(call: Call, names: Vocabulary, place: Place, draft: _Draft) -> Evaluate | None:
+    if call.when is None:
+        return None
+    try:
+        expression = compile_cel(call.when, names)
+    except Invalid as error:
+        (place / "when").invalid(error)
+        return None
+    draft.reads.extend(expression.reads)
+    return expression.evaluate
+
+
+def _compile_ok_if(call: Call, place: Place) -> Evaluate | None:
+    if call.ok_if is None:
+        return None
+    try:
+        return compile_cel(call.ok_if, _OWN_ANSWER).evaluate
+    except Invalid as error:
+        (place / "ok_if").invalid(error)
+        return None
+
+
+def _edges(draft: _Draft, known: Mapping[str, Call]) -> list[Edge]:
+    edges = [Edge(ref.call, draft.name, ref.text) for ref in draft.reads if ref.call is not None]
+    edges += [Edge(ref.call, draft.name, ref.text, fallback=True) for ref in draft.fallback_reads if ref.call is not None]
+    edges += [Edge(name, draft.name, "after") for name in draft.call.after if name in known]
+    return list(dict.fromkeys(edges))
+
+
+def _sharing(drafts: list[tuple[_Draft, dict[str, Any]]]) -> set[tuple[str, str]]:
+    """The (GET, upstream) pairs that two or more calls use: only they could be identical."""
+    seen: set[tuple[str, str]] = set()
+    shared: set[tuple[str, str]] = set()
+    for _, parts in drafts:
+        key = (parts["method"], parts["upstream"])
+        (shared if key in seen and key[0] == "GET" else seen).add(key)
+    return shared

@@ -1,0 +1,185 @@
+"""The parts of a plan. All frozen, all durations in seconds, all expressions already closures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from proxy.expr.scope import Evaluate, Scope
+from proxy.expr.urltemplate import UrlTemplate
+from proxy.plan.graph import Graph
+from proxy.plan.routing import Router
+from proxy.problems import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamPlan:
+    """One named upstream. Two equal plans may share one pool, which is how pools live through a reload."""
+
+    name: str
+    endpoints: tuple["Endpoint", ...]
+    host: str
+    forward_headers: tuple[str, ...]
+    max_connections: int
+    connect_s: float
+    pool_s: float
+    first_byte_s: float
+    idle_s: float
+    keepalive_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of an upstream, and the path that its targets start with (no slash at its end)."""
+
+    scheme: str
+    host: str
+    port: int
+    base_path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says (RFC 9110 §7.2): the port only where it is not the scheme's own."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header or query field of a call. `client`: the client can choose its value."""
+
+    name: str
+    evaluate: Evaluate
+    client: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """One call, ready to run.
+
+    `requires` are the calls it waits for, `fallback_requires` those that only its fallback needs (indices).
+    `shared`: another call of the route may send the identical request, and one answer serves both.
+    """
+
+    name: str
+    index: int
+    upstream: str
+    method: str
+    target: UrlTemplate
+    query: tuple[Field, ...] = ()
+    headers: tuple[Field, ...] = ()
+    body: Evaluate | None = None
+    form: tuple[Field, ...] | None = None
+    decode: Literal["json", "text"] = "json"
+    select: Callable[[Any], Any] | None = None
+    select_text: str = ""
+    when: Evaluate | None = None
+    ok: frozenset[int]
+    ok_if: Evaluate | None = None
+    pass_status: frozenset[int] = frozenset()
+    pass_body: bool = False
+    fallback: Evaluate | None = None
+    timeout_s: float | None = None
+    max_body: int
+    lazy: bool = False
+    shared: bool = False
+    requires: tuple[int, ...] = ()
+    fallback_requires: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositePlan:
+    """Calls and the shape of the answer. `roots` are the request roots that any expression reads."""
+
+    calls: tuple[CallPlan, ...]
+    graph: Graph
+    merge: Evaluate
+    status: int
+    headers: tuple[Field, ...]
+    errors_field: str | None
+    errors_header: str
+    roots: frozenset[str]
+    reads_calls: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyPlan:
+    """A pass-through. `rewrite` maps the normalised request path to the upstream's."""
+
+    upstream: str
+    rewrite: Callable[[str], str]
+    request_headers: "HeaderPlan"
+    response_headers: "HeaderPlan"
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderPlan:
+    """Changes to headers, in the order remove, set, add."""
+
+    remove: frozenset[str] = frozenset()
+    set: tuple[Field, ...] = ()
+    add: tuple[Field, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not (self.remove or self.set or self.add)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyPlan:
+    """An answer without a call: text or JSON."""
+
+    status: int
+    headers: tuple[Field, ...]
+    body: Evaluate | None
+    is_text: bool
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectPlan:
+    """`location` renders the whole Location value."""
+
+    status: int
+    location: Callable[[Scope], str]
+    roots: frozenset[str]
+
+
+Action = CompositePlan | ProxyPlan | ReplyPlan | RedirectPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """One route: what it does, within which limits."""
+
+    name: str
+    methods: tuple[str, ...]
+    pattern: str
+    host: str | None
+    action: Action
+    timeout_s: float
+    max_body: int
+    summary: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlan:
+    """What holds for every route."""
+
+    max_target: int
+    max_body: int
+    drain_s: float
+    body_s: float
+    trusted_proxies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A whole configuration, compiled."""
+
+    server: ServerPlan
+    upstreams: dict[str, UpstreamPlan]
+    routes: tuple[RoutePlan, ...]
+    router: Router[RoutePlan]

@@ -1,0 +1,48 @@
+"""Owns the upstream clients. A generation takes the ones it needs; one that no generation needs is closed.
+
+Clients are found by their whole plan, so an upstream that a reload did not change keeps its connections.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from proxy.plan.nodes import UpstreamPlan
+from proxy.upstream.client import UpstreamClient
+
+
+@dataclass(slots=True)
+class _Held:
+    client: UpstreamClient
+    users: int = 0
+
+
+class Registry:
+    """Reference-counted clients by plan."""
+
+    def __init__(self) -> None:
+        self._held: dict[UpstreamPlan, _Held] = {}
+
+    def take(self, plans: Iterable[UpstreamPlan]) -> dict[str, UpstreamClient]:
+        """Clients for these plans, by upstream name; new ones where there is none yet."""
+        taken = {}
+        for plan in plans:
+            held = self._held.get(plan)
+            if held is None:
+                held = self._held[plan] = _Held(UpstreamClient(plan))
+            held.users += 1
+            taken[plan.name] = held.client
+        return taken
+
+    async def release(self, plans: Iterable[UpstreamPlan]) -> None:
+        """Give back what was taken; a client without users is closed."""
+        idle = []
+        for plan in plans:
+            held = self._held[plan]
+            held.users -= 1
+            if held.users == 0:
+                idle.append(self._held.pop(plan).client)
+        for client in idle:
+            await client.close()
+
+    def clients(self) -> tuple[UpstreamClient, ...]:
+        return tuple(held.client for held in self._held.values())
