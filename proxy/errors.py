@@ -63,6 +63,21 @@ class MethodNotAllowed(GatewayError):
         super().__init__(f"{method} is not served here", headers={"Allow": ", ".join(allow)})
 
 
+class RequestTimeout(GatewayError):
+    """The client did not send its body in time."""
+
+    status = 408
+    code = "request_timeout"
+    source: Source = "client"
+    close = True
+
+
+class ExpectationFailed(GatewayError):
+    status = 417
+    code = "expectation_failed"
+    source: Source = "client"
+
+
 class BodyTooLarge(GatewayError):
     status = 413
     code = "body_too_large"

@@ -26,26 +26,31 @@ class CallRecord:
     error: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """One client request, as every layer sees it.
 
-    `path` is the normalised path, still percent-encoded: matching and forwarding use this same form.
-    `query` is the raw query without its question mark. `read_body` gives the whole body once, within limits.
+    `raw_target` is the target as it came; dispatch makes `path` (normalised, still percent-encoded: matching and
+    forwarding use this same form) and `query` (raw, without its question mark) of it, and sets the route, its
+    parameters and its `max_body`. `read_body` gives the whole body within that limit.
     """
 
     method: str
-    path: str
-    query: str
+    raw_target: str
     headers: CIMultiDictProxy[str]
-    read_body: Callable[[], Awaitable[bytes]]
+    read_body: Callable[[int], Awaitable[bytes]]
     id: str
     client_ip: str
     client_port: int
     scheme: str
     host: str
     received_at: float
+    path: str = ""
+    query: str = ""
+    has_query: bool = False
     route: str | None = None
+    generation: int = 0
+    max_body: int = 0
     params: dict[str, Any] = field(default_factory=dict)
     calls: list[CallRecord] = field(default_factory=list)
 
@@ -81,6 +86,11 @@ def is_token(name: str) -> bool:
 
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def is_field_value(text: str) -> bool:
+    """Whether text can stand in a header (RFC 9110 §5.5): no control characters but tab."""
+    return all(char >= " " or char == "\t" for char in text) and "\x7f" not in text
 
 
 def query_values(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, list[str]]]:

@@ -1,6 +1,6 @@
 """Runs the mock upstreams and the gateway side by side, for `make run`.
 
-They live and die together: when either ends, or on Ctrl-C or SIGTERM, both are stopped. Only the standard library.
+They live and die together: when either ends, or on Ctrl-C or SIGTERM, both are stopped.
 """
 
 import os

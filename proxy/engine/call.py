@@ -5,15 +5,14 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-from proxy.document import InvalidJson, decode_json, encode_json, scalar_text
+from proxy.document import InvalidJson, decode_json, encode_json
 from proxy.engine.outcome import Done, Failed, Outcome
 from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
 from proxy.expr.cel import CelFailed
 from proxy.expr.scope import MISSING, Scope
-from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
 from proxy.message import Headers
-from proxy.plan.fields import is_field_value
-from proxy.plan.nodes import CallPlan, Field
+from proxy.plan.fields import encode_fields, header_values
+from proxy.plan.nodes import CallPlan
 from proxy.upstream.encoding import decode_content
 from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
 
@@ -35,32 +34,10 @@ def build_request(call: CallPlan, scope: Scope, forwarded: Iterable[tuple[str, s
     """The request of a call. Raises `ExtractionFailed`, or `UnsafeValue` for what a client must not choose."""
     headers = CIMultiDict(forwarded)
     body = _body(call, scope, headers)
-    for field in call.headers:
-        value = header_value(field, scope)
-        if value is not None:
-            headers[field.name] = value
+    headers.update(header_values(call.headers, scope))
     return UpstreamRequest(
         method=call.method, target=_target(call, scope), headers=headers, body=body, max_body=call.max_body
     )
-
-
-def header_value(field: Field, scope: Scope) -> str | None:
-    """The text of a header, None to leave it out. Raises for a value that would break the header."""
-    value = field.evaluate(scope)
-    if is_missing(value):
-        return None
-    text = scalar_text(value)
-    if text is None:
-        raise ExtractionFailed(f"{field.text} is not a string, a number or a boolean")
-    if not is_field_value(text):
-        raise unsafe(field.text, "holds a control character", field.client)
-    if not text.isascii():
-        try:
-            # A header is bytes (RFC 9110 §5.5); aiohttp writes UTF-8.
-            text.encode()
-        except UnicodeEncodeError:
-            raise unsafe(field.text, "holds half of a surrogate pair", field.client) from None
-    return text.strip(" \t")
 
 
 def _target(call: CallPlan, scope: Scope) -> str:
@@ -71,18 +48,6 @@ def _target(call: CallPlan, scope: Scope) -> str:
     if not query:
         return target
     return f"{target}{'&' if '?' in target else '?'}{query}"
-
-
-def encode_fields(fields: tuple[Field, ...], scope: Scope) -> str:
-    """Fields as `a=1&b=2`: a list repeats its name, null and missing are left out."""
-    pairs = []
-    for field in fields:
-        value = field.evaluate(scope)
-        for one in value if isinstance(value, list) else (value,):
-            if not is_missing(one):
-                name = encode_query_value(field.name, client=False, text=field.name)
-                pairs.append(f"{name}={encode_query_value(one, client=field.client, text=field.text)}")
-    return "&".join(pairs)
 
 
 def _body(call: CallPlan, scope: Scope, headers: CIMultiDict[str]) -> bytes | None:

@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -292,6 +292,11 @@ def _lower_case(step: Any) -> Any:
     return Name(step.key.lower()) if isinstance(step, Name) else step
 
 
-def from_client(reads: tuple[Reference, ...]) -> bool:
+def from_client(reads: Sequence[Reference]) -> bool:
     """Whether a value that these references give was chosen by the client."""
-    return any(reference.call is None and reference.root in REQUEST_ROOTS for reference in reads)
+    return any(reference.root in REQUEST_ROOTS for reference in reads)
+
+
+def only_client(reads: Sequence[Reference]) -> bool:
+    """Whether the request alone decides a value, so that it is known before any call is made."""
+    return bool(reads) and all(reference.root in REQUEST_ROOTS for reference in reads)

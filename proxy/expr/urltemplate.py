@@ -13,7 +13,15 @@ from urllib.parse import quote, unquote
 
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed, UnsafeValue
-from proxy.expr.expression import Expression, Hole, compile_hole, from_client, render_hole, split_holes
+from proxy.expr.expression import (
+    Expression,
+    Hole,
+    compile_hole,
+    from_client,
+    only_client,
+    render_hole,
+    split_holes,
+)
 from proxy.expr.scope import MISSING, Reference, Scope, Vocabulary
 from proxy.problems import Invalid
 
@@ -26,11 +34,15 @@ _QUERY_SAFE = "!$'()*+,;:@/?%&="
 
 @dataclass(frozen=True, slots=True)
 class UrlTemplate:
-    """A compiled target. `render` gives the path and query to send, as ASCII, starting with a slash."""
+    """A compiled target. `render` gives the path and query to send, as ASCII, starting with a slash.
+
+    `client_parts` render the parts that the request alone decides, so that they can be refused early.
+    """
 
     text: str
     render: Callable[[Scope], str]
     reads: tuple[Reference, ...]
+    client_parts: tuple[Callable[[Scope], str], ...] = ()
 
 
 def compile_url_template(text: str, names: Vocabulary) -> UrlTemplate:
@@ -49,7 +61,9 @@ def compile_url_template(text: str, names: Vocabulary) -> UrlTemplate:
         if not isinstance(part, str)
         for reference in part.reads
     )
-    return UrlTemplate(text, _renderer([segment.render for segment in segments], query_parts), reads)
+    client_parts = [segment.render for segment in segments if only_client([r for h in segment.holes for r in h.reads])]
+    client_parts += [part.render for part in query_parts if not isinstance(part, str) and only_client(part.reads)]
+    return UrlTemplate(text, _renderer([segment.render for segment in segments], query_parts), reads, tuple(client_parts))
 
 
 def encode_query_value(value: Any, *, client: bool, text: str) -> str:
@@ -156,6 +170,9 @@ class _QueryHole:
     client: bool
     reads: tuple[Reference, ...]
 
+    def render(self, scope: Scope) -> str:
+        return encode_query_value(self.evaluate(scope), client=self.client, text=self.text)
+
 
 def _query_hole(hole: Hole, names: Vocabulary) -> _QueryHole:
     expression = compile_hole(hole, names)
@@ -169,7 +186,7 @@ def _renderer(segments: list[Callable[[Scope], str]], query: list[str | _QueryHo
             if isinstance(part, str):
                 target += part
             else:
-                target += encode_query_value(part.evaluate(scope), client=part.client, text=part.text)
+                target += part.render(scope)
         return target
 
     return render

@@ -1,21 +1,22 @@
 """Calls of a composite route: model → `CallPlan`s and the graph between them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from proxy.config.model import METHOD_KEYS, Call, CallDefaults
+from proxy.errors import ExtractionFailed
 from proxy.expr.cel import compile_cel
 from proxy.expr.jsonpath import parse_path
 from proxy.expr.lower import Select, lower
-from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Vocabulary
+from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import UrlTemplate, compile_url_template
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shape, Shaper
-from proxy.plan.fields import compile_headers, compile_query, statuses
+from proxy.plan.fields import compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
-from proxy.plan.nodes import CallPlan
+from proxy.plan.nodes import CallPlan, Field
 from proxy.problems import Invalid, Place, did_you_mean
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,6 +58,7 @@ def compile_calls(
             index=index[draft.name],
             shared=(parts["method"], parts["upstream"]) in shared,
             requires=tuple(index[source] for source in graph.sources(draft.name)),
+            client_checks=_client_checks(parts) if graph.sources(draft.name) or parts["lazy"] else (),
             fallback_requires=tuple(index[source] for source in graph.sources(draft.name, fallback=True)),
             **parts,
         )
@@ -191,6 +193,29 @@ def _edges(draft: _Draft, known: Mapping[str, Call]) -> list[Edge]:
     edges += [Edge(ref.call, draft.name, ref.text, fallback=True) for ref in draft.fallback_reads if ref.call is not None]
     edges += [Edge(name, draft.name, "after") for name in draft.call.after if name in known]
     return list(dict.fromkeys(edges))
+
+
+def _client_checks(parts: dict[str, Any]) -> tuple[Callable[[Scope], None], ...]:
+    """For a call that waits: what would be refused when it is made is refused before anything is sent."""
+    fields: tuple[Field, ...] = (*parts["query"], *(parts["form"] or ()))
+    renderers: list[Callable[[Scope], object]] = [*parts["target"].client_parts]
+    renderers += [_field_check(encode_fields, field) for field in fields if field.only_client]
+    renderers += [_field_check(header_values, field) for field in parts["headers"] if field.only_client]
+    return tuple(_check(render) for render in renderers)
+
+
+def _field_check(render: Callable[[tuple[Field, ...], Scope], object], field: Field) -> Callable[[Scope], object]:
+    return lambda scope: render((field,), scope)
+
+
+def _check(render: Callable[[Scope], object]) -> Callable[[Scope], None]:
+    def check(scope: Scope) -> None:
+        try:
+            render(scope)
+        except ExtractionFailed:
+            return  # missing or of the wrong kind: that is for the call to say, if it is made
+
+    return check
 
 
 def _sharing(drafts: list[tuple[_Draft, dict[str, Any]]]) -> set[tuple[str, str]]:

@@ -5,9 +5,11 @@ from functools import lru_cache
 from typing import Any
 
 from proxy.document import scalar_text
-from proxy.expr.expression import Expression, compile_string, from_client, literal
+from proxy.errors import ExtractionFailed
+from proxy.expr.expression import Expression, compile_string, from_client, literal, only_client
 from proxy.expr.scope import Reference, Scope, Vocabulary
-from proxy.message import HOP_BY_HOP, is_token
+from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
+from proxy.message import HOP_BY_HOP, is_field_value, is_token
 from proxy.plan.nodes import Field, HeaderPlan
 from proxy.problems import Invalid, Place
 
@@ -86,9 +88,40 @@ def compile_header_changes(rules: Any, names: Vocabulary, place: Place) -> tuple
     return HeaderPlan(remove=removed, set=replaced, add=added), [*set_reads, *add_reads]
 
 
-def is_field_value(text: str) -> bool:
-    """Whether text can stand in a header (RFC 9110 §5.5): no control characters but tab."""
-    return all(char >= " " or char == "\t" for char in text) and "\x7f" not in text
+def encode_fields(fields: tuple[Field, ...], scope: Scope) -> str:
+    """Fields as `a=1&b=2`: a list repeats its name, null and missing are left out."""
+    pairs = []
+    for field in fields:
+        value = field.evaluate(scope)
+        for one in value if isinstance(value, list) else (value,):
+            if not is_missing(one):
+                name = encode_query_value(field.name, client=False, text=field.name)
+                pairs.append(f"{name}={encode_query_value(one, client=field.client, text=field.text)}")
+    return "&".join(pairs)
+
+
+def header_values(fields: tuple[Field, ...], scope: Scope) -> list[tuple[str, str]]:
+    """Header fields as pairs; those that are null or missing are left out. Raises as `header_value`."""
+    return [(field.name, text) for field in fields if (text := header_value(field, scope)) is not None]
+
+
+def header_value(field: Field, scope: Scope) -> str | None:
+    """The text of a header, None to leave it out. Raises for a value that would break the header."""
+    value = field.evaluate(scope)
+    if is_missing(value):
+        return None
+    text = scalar_text(value)
+    if text is None:
+        raise ExtractionFailed(f"{field.text} is not a string, a number or a boolean")
+    if not is_field_value(text):
+        raise unsafe(field.text, "holds a control character", field.client)
+    if not text.isascii():
+        try:
+            # A header is bytes (RFC 9110 §5.5); aiohttp writes UTF-8.
+            text.encode()
+        except UnicodeEncodeError:
+            raise unsafe(field.text, "holds half of a surrogate pair", field.client) from None
+    return text.strip(" \t")
 
 
 def _check_header_name(name: str, place: Place) -> bool:
@@ -102,6 +135,7 @@ def _check_header_name(name: str, place: Place) -> bool:
 
 
 def _field(name: str, expression: Expression) -> Field:
-    return Field(name, expression.evaluate, from_client(expression.reads), expression.text)
+    reads = expression.reads
+    return Field(name, expression.evaluate, from_client(reads), only_client(reads), expression.text)
 
 

@@ -45,11 +45,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One header or query field of a call. `client`: the client can choose its value."""
+    """One header or query field. `client`: the request has a say in its value; `only_client`: the only one."""
 
     name: str
     evaluate: Evaluate
     client: bool
+    only_client: bool
     text: str
 
 
@@ -58,6 +59,7 @@ class CallPlan:
     """One call, ready to run.
 
     `requires` are the calls it waits for, `fallback_requires` those that only its fallback needs (indices).
+    `client_checks` refuse, before any call is made, what the client alone chose for this one.
     `shared`: another call of the route may send the identical request, and one answer serves both.
     """
 
@@ -83,6 +85,7 @@ class CallPlan:
     max_body: int
     lazy: bool = False
     shared: bool = False
+    client_checks: tuple[Callable[[Scope], None], ...] = ()
     requires: tuple[int, ...] = ()
     fallback_requires: tuple[int, ...] = ()
 

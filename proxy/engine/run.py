@@ -1,0 +1,243 @@
+"""Runs the calls of one request: asks the schedule, sends, waits, and stops at the deadline.
+
+Everything that decides is synchronous (`schedule`, `call`); this module owns the tasks. When it returns or raises, no
+task of the request is left: a failure that decides the answer, the deadline and a client that went away all cancel the
+calls under way, which closes their connections.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from proxy.clock import monotonic
+from proxy.engine.call import build_request, header_mapping, is_wanted, judge
+from proxy.engine.outcome import Done, Failed, Outcome, Skipped
+from proxy.engine.schedule import Next, Schedule, State
+from proxy.errors import (
+    BadRequest,
+    DeadlineExceeded,
+    ExtractionFailed,
+    GatewayError,
+    PassedStatus,
+    UpstreamTimeout,
+)
+from proxy.expr.scope import MISSING, Scope
+from proxy.message import CallRecord, Request
+from proxy.plan.nodes import CallPlan, CompositePlan
+from proxy.upstream.exchange import Upstream, UpstreamRequest, UpstreamResponse
+
+T = TypeVar("T")
+
+FORWARDED = ("Accept-Language", "Traceparent", "Tracestate")
+"""What every call gets of the client's headers, besides the request id."""
+
+
+class PassedBody(PassedStatus):
+    """A passed status whose answer is the upstream's own JSON."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.body = body
+
+
+class Run:
+    """One composite request under way. Use `execute` once; then `outcomes` and the scope hold what came."""
+
+    def __init__(
+        self,
+        plan: CompositePlan,
+        scope: Scope,
+        request: Request,
+        upstreams: Mapping[str, Upstream],
+        forward: Mapping[str, tuple[str, ...]],
+        on_call: Callable[[CallPlan, CallRecord], None],
+    ) -> None:
+        self._calls = plan.calls
+        self._scope = scope
+        self._request = request
+        self._upstreams = upstreams
+        self._forward = forward
+        self._on_call = on_call
+        self._schedule = Schedule(plan.calls)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._sends: dict[tuple[Any, ...], asyncio.Task[UpstreamResponse]] = {}
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._expired = False
+        self._reads_calls = plan.reads_calls
+        if plan.reads_calls:
+            scope["calls"] = {}
+        self.outcomes: list[Outcome | None] = [None] * len(plan.calls)
+
+    async def execute(self, deadline: float) -> None:
+        """Run to the end, or to `deadline` (on the monotonic clock). Raises the `GatewayError` that ends the route."""
+        timer = asyncio.get_running_loop().call_at(deadline, self._expire)
+        try:
+            for call in self._calls:
+                for check in call.client_checks:
+                    check(self._scope)
+            self._go(self._schedule.start())
+            await self._done
+        finally:
+            timer.cancel()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        left = [task for task in (*self._tasks.values(), *self._sends.values()) if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    def _go(self, step: Next) -> None:
+        """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
+        ready: list[tuple[CallPlan, UpstreamRequest]] = []
+        ended: list[tuple[int, Outcome]] = []
+        for index in step.calls:
+            outcome_or_request = self._prepare(self._calls[index])
+            if isinstance(outcome_or_request, UpstreamRequest):
+                ready.append((self._calls[index], outcome_or_request))
+            else:
+                ended.append((index, outcome_or_request))
+        if self._done.done():
+            return
+        for call, request in ready:
+            self._tasks[call.index] = spawn(self._perform(call, request))
+        for index, outcome in ended:
+            self._finish(index, outcome)
+        for index in step.fallbacks:
+            self._fall_back(index)
+        if self._schedule.finished and not self._done.done():
+            self._done.set_result(None)
+
+    def _prepare(self, call: CallPlan) -> UpstreamRequest | Outcome:
+        if self._expired:
+            return Failed(DeadlineExceeded("the route's time was over before it could start"))
+        try:
+            if not is_wanted(call, self._scope):
+                return Skipped()
+            return build_request(call, self._scope, self._forwarded(call))
+        except BadRequest as error:
+            self._end(call, error)
+            return Failed(error)
+        except GatewayError as error:
+            return Failed(error)
+
+    def _forwarded(self, call: CallPlan) -> list[tuple[str, str]]:
+        headers = self._request.headers
+        names = (*FORWARDED, *self._forward[call.upstream])
+        pairs = [(name, value) for name in names for value in headers.getall(name, ())]
+        return [("Accept", "application/json" if call.decode == "json" else "*/*"), ("X-Request-Id", self._request.id), *pairs]
+
+    async def _perform(self, call: CallPlan, request: UpstreamRequest) -> None:
+        started = monotonic()
+        status = 0
+        try:
+            response = await self._send_in_time(call, request)
+            status = response.status
+            outcome = judge(call, response)
+        except GatewayError as error:
+            outcome = Failed(error)
+        self._report(call, outcome, status, monotonic() - started)
+        self._finish(call.index, outcome)
+
+    async def _send_in_time(self, call: CallPlan, request: UpstreamRequest) -> UpstreamResponse:
+        if call.timeout_s is None:
+            return await self._send(call, request)
+        try:
+            async with asyncio.timeout(call.timeout_s):
+                return await self._send(call, request)
+        except TimeoutError:
+            raise UpstreamTimeout(f"no answer within {call.timeout_s:g} s") from None
+
+    async def _send(self, call: CallPlan, request: UpstreamRequest) -> UpstreamResponse:
+        upstream = self._upstreams[call.upstream]
+        if not call.shared:
+            return await upstream.send(request)
+        key = (call.upstream, request.target, request.max_body, *request.headers.items())
+        task = self._sends.get(key)
+        if task is None:
+            task = self._sends[key] = spawn(upstream.send(request))
+        # The answer is for both: one that stops waiting must not take it from the other.
+        return await asyncio.shield(task)
+
+    def _report(self, call: CallPlan, outcome: Outcome, status: int, seconds: float) -> None:
+        error = outcome.error.code if isinstance(outcome, Failed) else None
+        record = CallRecord(call.name, status, round(seconds * 1000, 3), error)
+        self._request.calls.append(record)
+        self._on_call(call, record)
+
+    def _finish(self, index: int, outcome: Outcome) -> None:
+        """A call has ended. Its value goes into the scope, or its failure decides the route."""
+        if self._done.done() or self._schedule.state(index) is not State.RUNNING:
+            return
+        call = self._calls[index]
+        self.outcomes[index] = outcome
+        if self._reads_calls:
+            self._scope["calls"][call.name] = _call_record(outcome, self._request.calls)
+        match outcome:
+            case Done():
+                self._settle(call, outcome.value)
+            case Skipped():
+                self._settle(call, None)
+            case Failed() if call.fallback is None or isinstance(outcome.error, BadRequest):
+                self._end(call, _fatal(call, outcome))
+            case Failed():
+                self._go(self._schedule.fail(index))
+
+    def _fall_back(self, index: int) -> None:
+        call = self._calls[index]
+        assert call.fallback is not None
+        try:
+            value = call.fallback(self._scope)
+        except ExtractionFailed as error:
+            self._end(call, error)
+            return
+        self._settle(call, None if value is MISSING else value)
+
+    def _settle(self, call: CallPlan, value: Any) -> None:
+        self._scope[call.name] = value
+        self._go(self._schedule.settle(call.index))
+
+    def _end(self, call: CallPlan, error: GatewayError) -> None:
+        if not self._done.done():
+            error.call = call.name
+            self._done.set_exception(error)
+
+    def _expire(self) -> None:
+        """The deadline: what has a fallback takes it now, what is required ends the route."""
+        self._expired = True
+        for index in self._schedule.unsettled():
+            call = self._calls[index]
+            if self._done.done():
+                return
+            match self._schedule.state(index):
+                case State.RUNNING:
+                    if (task := self._tasks.get(index)) is not None:
+                        task.cancel()
+                    failure = Failed(DeadlineExceeded("the route's time was over before it answered"))
+                    self._report(call, failure, 0, monotonic() - self._request.received_at)
+                    self._finish(index, failure)
+                case State.FAILED:
+                    self._fall_back(index)
+
+
+def _fatal(call: CallPlan, failed: Failed) -> GatewayError:
+    if failed.status in call.pass_status and failed.error.code == "upstream_status":
+        return PassedStatus(failed.status) if failed.body is None else PassedBody(failed.status, failed.body)
+    return failed.error
+
+
+def _call_record(outcome: Outcome, records: list[CallRecord]) -> dict[str, Any]:
+    ms = records[-1].ms if records and not isinstance(outcome, Skipped) else 0
+    match outcome:
+        case Done(status=status, headers=headers):
+            return {"status": status, "headers": header_mapping(headers), "ok": True, "error": None, "ms": ms}
+        case Failed(error=error, status=status):
+            return {"status": status, "headers": {}, "ok": False, "error": error.code, "ms": ms}
+        case Skipped():
+            return {"status": 0, "headers": {}, "ok": False, "error": None, "ms": 0}
+
+
+def spawn(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task of this request; `Run` owns it and stops it."""
+    return asyncio.get_running_loop().create_task(work)

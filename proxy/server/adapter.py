@@ -1,0 +1,157 @@
+"""Between aiohttp's messages and ours: the one place of the data path that knows both."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from proxy.clock import monotonic
+from proxy.errors import BadRequest, BodyTooLarge, ExpectationFailed, RequestTimeout
+from proxy.message import Request, Response
+from proxy.service import Service
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+_REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,128}")
+SERVER = "proxy-composer"
+
+
+def parse_networks(addresses: tuple[str, ...]) -> Networks:
+    """Addresses and networks as networks. Raises ValueError."""
+    return tuple(ip_network(address, strict=False) for address in addresses)
+
+
+class Adapter:
+    """Turns one aiohttp request into ours, has it served, and writes the answer."""
+
+    def __init__(self, service: Service, trusted: Callable[[], Networks], body_s: Callable[[], float]) -> None:
+        self._service = service
+        self._trusted = trusted
+        self._body_s = body_s
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are not answered yet."""
+        return self._in_flight
+
+    async def wait_idle(self) -> None:
+        """Wait until every request has its answer."""
+        await self._idle.wait()
+
+    async def __call__(self, base: BaseRequest) -> web.StreamResponse:
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            request = self._request(base)
+            response = await self._service(request)
+            return await self._write(base, request, response)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    def _request(self, base: BaseRequest) -> Request:
+        headers = base.headers
+        peer, port = _peer(base)
+        client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
+        trusted = self._trusted()
+        if trusted and is_trusted(peer, trusted):
+            client_ip = forwarded_client(peer, headers.getall("X-Forwarded-For", ()), trusted)
+            scheme = headers.get("X-Forwarded-Proto", scheme).partition(",")[0].strip().lower()
+            host = headers.get("X-Forwarded-Host", host).partition(",")[0].strip()
+        given = headers.get("X-Request-Id", "")
+        return Request(
+            method=base.method,
+            raw_target=base.raw_path,
+            headers=headers,
+            read_body=self._body_reader(base),
+            id=given if _REQUEST_ID.fullmatch(given) else uuid4().hex,
+            client_ip=client_ip,
+            client_port=port,
+            scheme=scheme,
+            host=host,
+            received_at=monotonic(),
+        )
+
+    def _body_reader(self, base: BaseRequest) -> Callable[[int], Awaitable[bytes]]:
+        async def read_body(limit: int) -> bytes:
+            declared = base.content_length
+            if declared is not None and declared > limit:
+                raise BodyTooLarge(f"the body has {declared} bytes; at most {limit} are taken")
+            await _continue(base)
+            chunks: list[bytes] = []
+            size = 0
+            try:
+                async with asyncio.timeout(self._body_s()):
+                    while chunk := await base.content.readany():
+                        size += len(chunk)
+                        if size > limit:
+                            raise BodyTooLarge(f"the body is over {limit} bytes")
+                        chunks.append(chunk)
+            except TimeoutError:
+                raise RequestTimeout("the body did not arrive in time") from None
+            except web.RequestPayloadError:
+                raise BadRequest("the body's framing is broken") from None
+            return b"".join(chunks)
+
+        return read_body
+
+    async def _write(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:
+        headers = response.headers
+        headers["X-Request-Id"] = request.id
+        headers.setdefault("Server", SERVER)
+        body: bytes | None = response.body
+        if base.method == "HEAD" and not response.body and "Content-Length" in headers:
+            body = None
+        answer = web.Response(status=response.status, headers=headers, body=body)
+        if response.close or self.draining:
+            answer.force_close()
+        return answer
+
+
+async def _continue(base: BaseRequest) -> None:
+    """Ask a waiting client for its body (RFC 9110 §10.1.1): only now is it known to be wanted."""
+    expect = base.headers.get("Expect")
+    if expect is None:
+        return
+    if expect.lower() != "100-continue":
+        raise ExpectationFailed("only 100-continue can be expected")
+    if base.version >= (1, 1) and base.transport is not None and not base.content.is_eof():
+        base.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _peer(base: BaseRequest) -> tuple[str, int]:
+    peer = base.transport.get_extra_info("peername") if base.transport is not None else None
+    return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+
+
+def is_trusted(address: str, trusted: Networks) -> bool:
+    """Whether an address is one of the proxies whose word is taken."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
+
+
+def forwarded_client(peer: str, values: list[str] | tuple[str, ...], trusted: Networks) -> str:
+    """The right-most address that no trusted proxy has; what stands left of it, anyone could have written."""
+    hops = [hop.strip() for value in values for hop in value.split(",") if hop.strip()]
+    client = peer
+    for hop in reversed(hops):
+        try:
+            client = str(ip_address(hop.removeprefix("[").partition("]")[0]))
+        except ValueError:
+            return client
+        if not is_trusted(client, trusted):
+            return client
+    return client
+
+

@@ -1,0 +1,80 @@
+"""Finds the route of a request in the current generation and has it served there to the end."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from multidict import CIMultiDict
+
+from proxy.errors import BadRequest
+from proxy.message import Request, Response
+from proxy.plan.nodes import RoutePlan
+from proxy.plan.routing import Options, Router
+from proxy.service import Service
+from proxy.target import normalise
+
+
+class Serving(Protocol):
+    """What dispatch needs of a generation: its routes, their services, and a hold for as long as one runs."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def router(self) -> Router[RoutePlan]: ...
+
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+
+    @property
+    def max_target(self) -> int: ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+def dispatch(current: Callable[[], Serving]) -> Callable[[Request], Awaitable[Response]]:
+    """A service that matches and serves. `current` is read once per request."""
+
+    async def serve(request: Request) -> Response:
+        with current() as generation:  # type: ignore[attr-defined]
+            return await _serve_in(generation, request)
+
+    return serve
+
+
+async def _serve_in(generation: Serving, request: Request) -> Response:
+    request.generation = generation.number
+    target = normalise(request.raw_target, max_length=generation.max_target)
+    request.path, request.query, request.has_query = target.path, target.query, target.has_query
+    _check_host(request, target.authority)
+    if target.path == "*":
+        return Response(204, CIMultiDict({"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}))
+    found = generation.router.find(request.method, target.path, host_name(request.host), request.headers, target.query)
+    if isinstance(found, Options):
+        return Response(204, CIMultiDict({"Allow": ", ".join(found.allow)}))
+    request.route = found.value.name
+    request.params = found.params
+    request.max_body = found.value.max_body
+    return await generation.services[found.value.name](request)
+
+
+def _check_host(request: Request, authority: str | None) -> None:
+    """RFC 9112 §3.2: exactly one Host, and the target's own authority where it has one."""
+    hosts = request.headers.getall("Host", ())
+    if len(hosts) > 1 or (hosts and not is_host(hosts[0])):
+        raise BadRequest("the Host header is not one host")
+    if authority is not None and hosts and authority.lower() != hosts[0].lower():
+        raise BadRequest("the request target names another host than the Host header")
+
+
+def is_host(value: str) -> bool:
+    """Whether text can be a Host field: a name or address and perhaps a port, nothing else."""
+    return value.isascii() and not any(char in value for char in " \t,/@?#\\")
+
+
+def host_name(host: str) -> str:
+    """A Host without its port, in lower case."""
+    if host.startswith("["):
+        return host.partition("]")[0].removeprefix("[").lower()
+    return host.partition(":")[0].lower()
