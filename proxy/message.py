@@ -63,6 +63,7 @@ class Response:
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: bytes = b""
     partial: tuple[str, ...] = ()
+    faults: int = 0
     error: str | None = None
     close: bool = False
 

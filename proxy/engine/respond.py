@@ -24,7 +24,7 @@ def respond(plan: CompositePlan, scope: Scope, outcomes: list[Outcome | None]) -
         headers[plan.errors_header] = ", ".join(partial)
         headers["Cache-Control"] = "no-store"
     try:
-        return Response(plan.status, headers, encode_json(value), partial)
+        return Response(plan.status, headers, encode_json(value), partial, len(scope.faults))
     except InvalidJson as error:
         raise UpstreamInvalid(f"the answer cannot be written: {error}") from None
 

@@ -37,7 +37,9 @@ class Registry:
         """Give back what was taken; a client without users is closed."""
         idle = []
         for plan in plans:
-            held = self._held[plan]
+            held = self._held.get(plan)
+            if held is None:
+                continue  # closed already, with everything
             held.users -= 1
             if held.users == 0:
                 idle.append(self._held.pop(plan).client)
@@ -46,3 +48,10 @@ class Registry:
 
     def clients(self) -> tuple[UpstreamClient, ...]:
         return tuple(held.client for held in self._held.values())
+
+    async def close(self) -> None:
+        """Close every client, whoever uses it."""
+        held = tuple(self._held.values())
+        self._held.clear()
+        for one in held:
+            await one.client.close()

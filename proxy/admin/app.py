@@ -1,0 +1,110 @@
+"""The admin application. Its answers hold no secret: places and messages of problems, names of routes and upstreams."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from proxy import __version__
+from proxy.config.render import to_json
+from proxy.document import encode_json
+from proxy.errors import PROBLEM_TYPE
+from proxy.gateway import ConfigRefused, Gateway
+from proxy.observe.metrics import CONTENT_TYPE, Metrics
+from proxy.plan.explain import describe_routes
+
+GATEWAY = web.AppKey("gateway", Gateway)
+METRICS = web.AppKey("metrics", Metrics)
+READY = web.AppKey("ready", Callable[[], bool])
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) -> web.Application:
+    """The admin application over a gateway. `ready` says whether new requests are welcome."""
+    app = web.Application(middlewares=[_refuse_pages])
+    app[GATEWAY] = gateway
+    app[METRICS] = metrics
+    app[READY] = ready
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", render_metrics)
+    app.router.add_get("/api/routes", list_routes)
+    app.router.add_get("/api/config", show_config)
+    app.router.add_post("/api/reload", reload)
+    return app
+
+
+@web.middleware
+async def _refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # A page in a browser can post to loopback, but not without saying where it comes from.
+    if request.method not in ("GET", "HEAD") and ("Origin" in request.headers or _cross_site(request)):
+        return _json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
+    return await handler(request)
+
+
+def _cross_site(request: web.Request) -> bool:
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+
+
+def _json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+    return web.Response(body=encode_json(value) + b"\n", status=status, content_type=content_type)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process lives."""
+    return _json({"status": "ok", "version": __version__})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether to send requests here, and how the configuration stands. A refused file does not make it unready:
+    the last good one serves."""
+    ready = request.app[READY]()
+    body = {"status": "ready" if ready else "draining", "config": _config_state(request.app[GATEWAY])}
+    return _json(body, 200 if ready else 503)
+
+
+def _config_state(gateway: Gateway) -> dict[str, Any]:
+    state = gateway.state
+    return {
+        "status": "current" if state.current else "refused",
+        "generation": state.generation,
+        "loaded_at": state.loaded_at,
+        **({} if state.current else {"failed_at": state.failed_at, "problems": to_json(state.problems)}),
+    }
+
+
+async def show_config(request: web.Request) -> web.Response:
+    """How the configuration stands, with warnings."""
+    gateway = request.app[GATEWAY]
+    return _json({**_config_state(gateway), "warnings": to_json(gateway.state.warnings)})
+
+
+async def render_metrics(request: web.Request) -> web.Response:
+    """Prometheus text, made in a thread: many routes take tens of milliseconds."""
+    body = await asyncio.to_thread(request.app[METRICS].render)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+async def list_routes(request: web.Request) -> web.Response:
+    """The routes that serve."""
+    generation = request.app[GATEWAY].current
+    return _json({"generation": generation.number, "routes": describe_routes(generation.plan)})
+
+
+async def reload(request: web.Request) -> web.Response:
+    """Load the configuration now: 200 with the new generation, 422 with the problems."""
+    gateway = request.app[GATEWAY]
+    try:
+        generation = await gateway.load("admin API")
+    except ConfigRefused:
+        problem = {
+            "type": "about:blank",
+            "title": "Unprocessable Content",
+            "status": 422,
+            "detail": "the configuration was refused; the last good one serves on",
+            **_config_state(gateway),
+        }
+        problem["status"] = 422
+        return _json(problem, 422, PROBLEM_TYPE)
+    return _json({"generation": generation.number, "routes": len(generation.plan.routes)})

@@ -1,0 +1,49 @@
+"""`proxy-composer COMMAND …`: finds the command and runs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from proxy import __version__
+from proxy.cli import check, explain, health, init, routes, schema, serve
+
+COMMANDS = (serve, check, routes, explain, schema, init, health)
+
+_EPILOG = """exit codes:
+  0  it worked
+  1  the configuration has errors, or what was asked about is not so
+  2  it could not be done: wrong arguments, an unreadable file, a port in use
+
+start here:
+  proxy-composer init > routes.yaml
+  proxy-composer check routes.yaml
+  proxy-composer serve --config routes.yaml
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="proxy-composer",
+        description="A reverse proxy and composer that one file declares.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"proxy-composer {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for module in COMMANDS:
+        module.add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parsed = make_parser().parse_args(arguments)
+    try:
+        code = parsed.run(parsed)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`… | head`); nothing is left to say, not even at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+    return int(code)

@@ -1,0 +1,202 @@
+"""The composition root: what serves, and how one configuration takes over from another.
+
+A `Generation` is one loaded configuration with everything it needs to serve. `Gateway.load` builds a whole new one and
+swaps one reference; the old one ends when the last request that began on it has its answer. A configuration that
+cannot be built changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.clock import monotonic, timestamp
+from proxy.loading import Loaded, load
+from proxy.engine.composite import composite_action
+from proxy.events import Event, Observer, Reloaded, ReloadFailed
+from proxy.message import Request
+from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.routing import Router
+from proxy.problems import Problem
+from proxy.server.adapter import Networks, parse_networks
+from proxy.server.dispatch import dispatch
+from proxy.server.fixed import redirect_action, reply_action
+from proxy.server.passthrough import passthrough_action
+from proxy.server.stack import build_server_stack
+from proxy.service import Service
+from proxy.upstream.client import UpstreamClient
+from proxy.upstream.registry import Registry
+
+_LOG = logging.getLogger("proxy.gateway")
+
+
+class ConfigRefused(Exception):
+    """A configuration has errors. `problems` says which."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(f"{len(loaded.problems)} problems")
+        self.loaded = loaded
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        return self.loaded.problems
+
+
+class Generation:
+    """One configuration, serving. Held by the requests that began on it."""
+
+    def __init__(self, number: int, plan: Plan, clients: Mapping[str, UpstreamClient], observer: Observer) -> None:
+        self.number = number
+        self.plan = plan
+        self.router: Router[RoutePlan] = plan.router
+        self.max_target = plan.server.max_target
+        self.services = _LazyServices(plan, clients, observer)
+        self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
+        self._held = 0
+        self._retired: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> "Generation":
+        self._held += 1
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._held -= 1
+        if not self._held and self._retired is not None and not self._retired.done():
+            self._retired.set_result(None)
+
+    async def retire(self) -> None:
+        """Wait until no request holds this generation any more. It gets no new ones."""
+        self._retired = asyncio.get_running_loop().create_future()
+        if self._held:
+            await self._retired
+
+
+class _LazyServices(dict[str, Service]):
+    """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
+
+    def __init__(self, plan: Plan, clients: Mapping[str, UpstreamClient], observer: Observer) -> None:
+        super().__init__()
+        self._routes = {route.name: route for route in plan.routes}
+        self._plan = plan
+        self._clients = clients
+        self._observer = observer
+        self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
+
+    def __missing__(self, name: str) -> Service:
+        service = self[name] = self._build(self._routes[name])
+        return service
+
+    def _build(self, route: RoutePlan) -> Service:
+        match route.action:
+            case CompositePlan() as plan:
+                return composite_action(route, plan, self._clients, self._forward, self._observer)
+            case ProxyPlan() as plan:
+                upstream = self._plan.upstreams[plan.upstream]
+                return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
+            case ReplyPlan() as plan:
+                return reply_action(plan)
+            case RedirectPlan() as plan:
+                return redirect_action(plan)
+
+
+@dataclass(slots=True)
+class ConfigState:
+    """What is known of the configuration, for readiness and the admin API."""
+
+    generation: int = 0
+    loaded_at: str = ""
+    failed_at: str = ""
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def current(self) -> bool:
+        """Whether the last attempt to load was taken."""
+        return not self.problems
+
+
+class Gateway:
+    """Holds the current generation and replaces it."""
+
+    def __init__(self, config: Path | str, observers: Sequence[Observer] = (), env: Mapping[str, str] | None = None) -> None:
+        self._config = str(config)
+        self._env = env
+        self._observers = tuple(observers)
+        self._registry = Registry()
+        self._loading = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._current: Generation | None = None
+        self.state = ConfigState()
+        self.watched: tuple[str, ...] = (self._config,)
+        self.service: Service = build_server_stack(dispatch(lambda: self.current), self.observe, _log_unexpected)
+
+    @property
+    def current(self) -> Generation:
+        """The generation that new requests are served by. `load` must have succeeded once."""
+        assert self._current is not None
+        return self._current
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+    def observe(self, event: Event) -> None:
+        """Tell every observer."""
+        for observer in self._observers:
+            observer(event)
+
+    async def load(self, reason: str) -> Generation:
+        """Read, check and compile the configuration, then serve by it.
+
+        Raises `ConfigRefused`, having changed nothing but `state`, if it has errors.
+        """
+        async with self._loading:
+            started = monotonic()
+            # In a thread: reading and compiling a large file must not keep requests waiting.
+            loaded = await asyncio.to_thread(load, self._config, self._env)
+            self.watched = loaded.watched
+            if loaded.plan is None:
+                self._refuse(loaded, reason)
+                raise ConfigRefused(loaded)
+            generation = self._swap(loaded.plan)
+            self.state = ConfigState(generation.number, timestamp(), "", (), tuple(loaded.problems))
+            self.observe(Reloaded(generation.number, reason, monotonic() - started))
+            _LOG.info("generation %d serves %d routes (%s)", generation.number, len(loaded.plan.routes), reason)
+            return generation
+
+    def _refuse(self, loaded: Loaded, reason: str) -> None:
+        problems = tuple(problem for problem in loaded.problems if problem.severity == "error")
+        self.state.problems = problems
+        self.state.failed_at = timestamp()
+        self.observe(ReloadFailed(reason, tuple(str(problem) for problem in problems)))
+        for problem in problems:
+            _LOG.error("configuration refused (%s): %s", reason, problem)
+
+    def _swap(self, plan: Plan) -> Generation:
+        clients = self._registry.take(plan.upstreams.values())
+        old = self._current
+        number = 1 if old is None else old.number + 1
+        self._current = Generation(number, plan, clients, self.observe)
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+        return self._current
+
+    async def _retire(self, generation: Generation) -> None:
+        await generation.retire()
+        await self._registry.release(generation.plan.upstreams.values())
+
+    async def close(self) -> None:
+        """Release everything; requests still under way lose their upstreams."""
+        for task in tuple(self._retiring):
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self._registry.close()
+
+
+def _log_unexpected(request: Request) -> None:
+    _LOG.exception("request %s to route %s failed unexpectedly", request.id, request.route)
+
+

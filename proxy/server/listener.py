@@ -1,0 +1,111 @@
+"""Owns the listening sockets: opens them once, never re-binds them, and drains before it stops."""
+
+import asyncio
+import logging
+import socket
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+
+from proxy.document import encode_json
+from proxy.errors import PROBLEM_TYPE, BadRequest, GatewayError, HeadersTooLarge, TargetTooLong, to_problem
+from proxy.server.adapter import SERVER, Adapter
+
+_LOG = logging.getLogger("proxy.server")
+_KEEPALIVE_S = 75.0
+
+
+class _Connection(RequestHandler):
+    """aiohttp's connection, which answers what its parser refuses with a problem document instead of prose."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        error = _parser_error(exc)
+        if error is None:
+            _LOG.error("a request ended unexpectedly", exc_info=exc)
+            error = GatewayError("something went wrong here")
+        body = encode_json(to_problem(error, route=None, request_id=""))
+        answer = web.Response(status=error.status, body=body, content_type=PROBLEM_TYPE, headers={"Server": SERVER})
+        answer.force_close()
+        return answer
+
+
+def _parser_error(exc: BaseException | None) -> GatewayError | None:
+    """What the parser's refusal means; its own words may quote the client's bytes and are not repeated."""
+    if isinstance(exc, LineTooLong):
+        in_target = "status line" in str(exc).lower() or "request line" in str(exc).lower()
+        if in_target:
+            return TargetTooLong("the request line is too long")
+        return HeadersTooLarge("the headers are too large")
+    if isinstance(exc, BadHttpMessage):
+        if "header" in str(exc).lower() and "many" in str(exc).lower():
+            return HeadersTooLarge("there are too many headers")
+        return BadRequest("the request breaks HTTP")
+    return None
+
+
+class _Server(web.Server[BaseRequest]):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Listener:
+    """The data path's sockets. `open` binds, `close` drains: stop accepting, finish what runs, then cut."""
+
+    def __init__(self, adapter: Adapter, *, max_line: int) -> None:
+        self._adapter = adapter
+        self._server = _Server(
+            adapter,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEPALIVE_S,
+            max_line_size=max_line,
+            max_field_size=max_line,
+            lingering_time=1.0,
+        )
+        self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=0.1)
+        self._sites: list[web.SockSite] = []
+
+    async def open(self, host: str, port: int) -> tuple[str, int]:
+        """Bind and listen; port 0 takes a free one. Returns what was bound. Raises OSError."""
+        listening = bind(host, port)
+        await self._runner.setup()
+        site = web.SockSite(self._runner, listening)
+        await site.start()
+        self._sites.append(site)
+        bound = listening.getsockname()
+        return str(bound[0]), int(bound[1])
+
+    async def close(self, drain_s: float) -> bool:
+        """Stop. Returns whether every request under way was answered within `drain_s`."""
+        self._adapter.draining = True
+        for site in self._sites:
+            await site.stop()
+        try:
+            async with asyncio.timeout(drain_s):
+                await self._adapter.wait_idle()
+            drained = True
+        except TimeoutError:
+            drained = False
+        await self._runner.cleanup()
+        return drained
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening-to-be socket on an address. Raises OSError, which names what is wrong."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
