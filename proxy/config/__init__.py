@@ -1,0 +1,1 @@
+"""The configuration: files → nodes with places → a checked model. Only `source` reads files."""

@@ -1,0 +1,116 @@
+"""Resolves `env` and `secret` in a tree, once, when it is loaded. Pure: both are arguments.
+
+`${env.X ?? "default"}` becomes text, anywhere in a string; `$.env.X ?? …` a whole value. What comes in stays a literal:
+dollar signs that the language would read are escaped. A scalar that took in a secret is marked, so that no message
+repeats it.
+"""
+
+import re
+from collections.abc import Callable, Mapping as Environment
+
+from proxy.config.tree import Mapping, Node, Scalar, Sequence
+from proxy.expr.expression import split_alternatives, split_holes
+from proxy.problems import Invalid, Problem, Span
+
+_ROOT = re.compile(r"(?:\$\.)?(env|secret)\.([A-Za-z0-9_.-]+)")
+_MENTIONS = re.compile(r"(?:env|secret)\.")
+SecretReader = Callable[[str], str | None]
+
+
+class Resolver:
+    """Edits a tree in place: called while the tree is still being built, before anybody else has it."""
+
+    def __init__(self, env: Environment[str, str], secret: SecretReader) -> None:
+        self._env = env
+        self._secret = secret
+        self._seen: set[int] = set()
+        self.problems: list[Problem] = []
+
+    def resolve(self, node: Node | None) -> None:
+        """Resolve every string below `node`; aliased nodes once."""
+        if isinstance(node, Scalar):
+            if isinstance(node.value, str) and _MENTIONS.search(node.value) and id(node) not in self._seen:
+                self._seen.add(id(node))
+                self._resolve_scalar(node)
+        elif isinstance(node, Mapping):
+            for inner in node.entries.values():
+                self.resolve(inner)
+        elif isinstance(node, Sequence):
+            for inner in node.items:
+                self.resolve(inner)
+
+    def _resolve_scalar(self, scalar: Scalar) -> None:
+        text = scalar.value
+        try:
+            if text.startswith(("$.env.", "$.secret.")):
+                scalar.value = escape(self._value(text, scalar))
+            elif "${" in text:
+                scalar.value = self._text(text, scalar)
+        except Invalid as error:
+            span = Span(scalar.file, scalar.line, scalar.column)
+            self.problems.append(Problem(span=span, code=error.code, message=error.message, hint=error.hint))
+            scalar.value = ""
+
+    def _text(self, text: str, scalar: Scalar) -> str:
+        """The text with its env and secret holes filled; every other hole stands as it was."""
+        result = ""
+        rest = text
+        for part in split_holes(text):
+            if isinstance(part, str):
+                continue
+            written = _written_hole(rest, part.text)
+            before, _, rest = rest.partition(written)
+            result += before
+            result += _escape_holes(self._value(part.text, scalar)) if self._is_ours(part.text) else written
+        result += rest
+        return result if text.startswith("$") and not text.startswith("${") else _escape_start(result, text)
+
+    @staticmethod
+    def _is_ours(hole: str) -> bool:
+        return _ROOT.match(hole) is not None
+
+    def _value(self, text: str, scalar: Scalar) -> str:
+        operands = split_alternatives(text)
+        for operand in operands:
+            found = _ROOT.fullmatch(operand)
+            if found is None:
+                return _default(operand, text)
+            root, name = found.groups()
+            value = self._env.get(name) if root == "env" else self._secret(name)
+            if value is not None:
+                scalar.secret = scalar.secret or root == "secret"
+                return value
+        root, name = _ROOT.fullmatch(operands[-1]).groups()  # type: ignore[union-attr]
+        what = f"the environment variable {name}" if root == "env" else f"the secret {name!r}"
+        hint = f'set it, or write a default: ${{{root}.{name} ?? "…"}}' if root == "env" else f"put it into the secrets folder as {name}"
+        raise Invalid(f"unset-{root}", f"{what} is not set", hint)
+
+
+def _default(operand: str, text: str) -> str:
+    if len(operand) >= 2 and operand[0] == operand[-1] and operand[0] in "\"'":
+        return operand[1:-1]
+    if re.fullmatch(r"-?[0-9.]+|true|false", operand):
+        return operand
+    raise Invalid(
+        "bad-env", f"{text!r} mixes what is known when loading with what is not", 'env and secret take a default in quotes: ${env.X ?? "…"}'
+    )
+
+
+def _written_hole(rest: str, inner: str) -> str:
+    """The hole as it was written, blanks included."""
+    found = re.search(r"(?<!\$)\$\{\s*" + re.escape(inner) + r"\s*\}", rest)
+    return found.group() if found else f"${{{inner}}}"
+
+
+def escape(value: str) -> str:
+    """A value as a string of the language that means just it."""
+    return _escape_start(_escape_holes(value), "")
+
+
+def _escape_holes(value: str) -> str:
+    return value.replace("${", "$${")
+
+
+def _escape_start(value: str, written: str) -> str:
+    """Escape a dollar sign that came to stand first, where the language would read it."""
+    return "$" + value if value.startswith(("$.", "$$")) and not value.startswith("$${") else value

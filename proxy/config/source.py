@@ -1,0 +1,117 @@
+"""Reads the files of a configuration: the only module of the language that touches the disk."""
+
+import glob
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy.config.tree import Mapping, Node, Scalar, Sequence, parse_tree
+from proxy.problems import Problem, Span
+
+MAX_FILE = 32 * 1024 * 1024
+_SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(slots=True)
+class Sources:
+    """What was read. `watched` names every file and glob that was looked for, found or not."""
+
+    root: Node | None = None
+    included: list[Node] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    watched: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    unreadable: bool = False
+
+
+def read_sources(path: str) -> Sources:
+    """Read a configuration and everything that it includes, parsed."""
+    sources = Sources()
+    sources.watched.append(path)
+    text = _read(path, Span(path, 1, 1), sources)
+    if text is None:
+        sources.unreadable = True
+        return sources
+    sources.root = _parse(path, text, sources)
+    if sources.root is not None:
+        _include(sources.root, path, sources, (os.path.realpath(path),))
+    return sources
+
+
+def secret_reader(folder: str, watched: list[str]) -> Callable[[str], str | None]:
+    """A function from a secret's name to its text. Each file that it looks for is added to `watched`."""
+
+    def read(name: str) -> str | None:
+        if not _SECRET_NAME.fullmatch(name):
+            return None
+        path = Path(folder) / name
+        watched.append(str(path))
+        try:
+            return path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    return read
+
+
+def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        sources.problems.append(Problem(span=wanted_at, code="unreadable-file", message=message, hint="check the path and its permissions"))
+        return None
+    if len(data) > MAX_FILE:
+        message = f"{path} is larger than {MAX_FILE // 1024**2} MiB"
+        sources.problems.append(Problem(span=wanted_at, code="file-too-large", message=message, hint="split it with include:"))
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        span = Span(path, line, column)
+        sources.problems.append(Problem(span=span, code="not-utf8", message="this byte is not UTF-8", hint="save the file as UTF-8"))
+        return None
+    sources.texts[path] = text
+    return text
+
+
+def _parse(path: str, text: str, sources: Sources) -> Node | None:
+    root, problems = parse_tree(text, path)
+    sources.problems.extend(problems)
+    if root is None and not problems:
+        sources.problems.append(
+            Problem(span=Span(path, 1, 1), code="empty-file", message="the file is empty", hint="start with version: 1")
+        )
+    return root
+
+
+def _include(node: Node, path: str, sources: Sources, trail: tuple[str, ...]) -> None:
+    for pattern in _patterns(node):
+        full = os.path.join(os.path.dirname(path), pattern.value)
+        sources.watched.append(full)
+        span = Span(pattern.file, pattern.line, pattern.column)
+        found = sorted(glob.glob(full, recursive=True)) if glob.has_magic(full) else [full]
+        for name in found:
+            real = os.path.realpath(name)
+            if real in trail:
+                message = f"{name} includes itself"
+                sources.problems.append(Problem(span=span, code="include-cycle", message=message, hint="remove one of the includes"))
+                continue
+            sources.watched.append(name)
+            text = _read(name, span, sources)
+            inner = _parse(name, text, sources) if text is not None else None
+            if inner is not None:
+                sources.included.append(inner)
+                _include(inner, name, sources, (*trail, real))
+
+
+def _patterns(node: Node) -> list[Scalar]:
+    """The `include` of a document, whatever else is wrong with it."""
+    include = node.entries.get("include") if isinstance(node, Mapping) else None
+    items = include.items if isinstance(include, Sequence) else [include]
+    return [item for item in items if isinstance(item, Scalar) and isinstance(item.value, str)]

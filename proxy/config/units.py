@@ -1,0 +1,35 @@
+"""Durations, sizes, rates and percentages as they are written: always with a unit."""
+
+import re
+
+from proxy.problems import Invalid
+
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+def parse_duration(value: object) -> float:
+    """`150ms`, `2s`, `5m`, `1h` → seconds, more than zero. Raises `Invalid`."""
+    seconds = _quantity(value, _SECONDS, "bad-duration", "a duration", "write 150ms, 2s, 5m or 1h")
+    if seconds <= 0:
+        raise Invalid("bad-duration", f"{value!r} is no time at all", "write a duration above zero")
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """`64KiB`, `2MiB` → bytes. Raises `Invalid`."""
+    return int(_quantity(value, _BYTES, "bad-size", "a size", "write 64KiB, 2MiB or 512B"))
+
+
+def _quantity(value: object, units: dict[str, float] | dict[str, int], code: str, what: str, hint: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        unit = "s" if "s" in units else "B"
+        raise Invalid(code, f"{value!r} has no unit", f"write {value}{unit}" if value >= 0 else hint)
+    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Invalid(code, f"{value!r} is not {what}", hint)
+    number, unit = found.groups()
+    if unit not in units:
+        raise Invalid(code, f"{value!r} is not {what}: the unit {unit!r} is unknown" if unit else f"{value!r} has no unit", hint)
+    return float(number) * units[unit]
