@@ -151,7 +151,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Scalar:
         mark = event.start_mark
-        plain = event.style is None
+        plain = not event.style
         value = event.value
         if event.tag is not None:
             value = self._tagged(event)
@@ -186,7 +186,7 @@ class _Builder:
                 break
             key = self._key(inner, events, depth)
             value = self._node(next(events), events, depth + 1)
-            if key == "<<" and inner.style is None:
+            if key == "<<" and not inner.style:
                 merged.append(value)
                 continue
             if key in entries:

@@ -49,7 +49,7 @@ def _parser_error(exc: BaseException | None) -> GatewayError | None:
     return None
 
 
-class _Server(web.Server[BaseRequest]):
+class _Server(web.Server):
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 

@@ -1,0 +1,289 @@
+"""From trees to a checked model: everything that can be said without knowing what an expression means.
+
+Each upstream and each route is validated by itself, and what is wrong in one is cut out so that the rest of it can be
+checked too: a user sees all problems in one run.
+"""
+
+import re
+from collections.abc import Mapping as Plain, Sequence as Plains
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from proxy.config.model import Config, Route, Upstream
+from proxy.config.tree import Mapping, Node, Scalar, Sequence, locate, to_plain
+from proxy.problems import Path, Place, Problem, Span, did_you_mean
+
+M = TypeVar("M", bound=BaseModel)
+_IN_INCLUDES = frozenset({"version", "include", "upstreams", "routes"})
+
+
+@dataclass(slots=True)
+class Checked:
+    """`config` has everything but the routes, which stand in `routes` with their index in the merged document."""
+
+    config: Config
+    routes: list[tuple[int, Route]]
+    place: Place
+    problems: list[Problem] = field(default_factory=list)
+
+
+def merge_documents(root: Node, included: Plains[Node], problems: list[Problem]) -> Mapping | None:
+    """One document of all files: upstreams and routes of the included ones are added to the root's."""
+    documents = [_as_mapping(node, problems) for node in (root, *included)]
+    first = documents[0]
+    if first is None:
+        return None
+    merged = Mapping(first.file, first.line, first.column, dict(first.entries), dict(first.keys))
+    for document in documents[1:]:
+        if document is not None:
+            _add_document(merged, document, problems)
+    return merged
+
+
+def _as_mapping(node: Node, problems: list[Problem]) -> Mapping | None:
+    if isinstance(node, Mapping):
+        return node
+    span = Span(node.file, node.line, node.column)
+    problems.append(Problem(span=span, code="wrong-type", message="the file is not a mapping", hint="start with version: 1"))
+    return None
+
+
+def _add_document(merged: Mapping, document: Mapping, problems: list[Problem]) -> None:
+    for key, node in document.entries.items():
+        span = Span(document.file, *document.keys[key])
+        if key not in _IN_INCLUDES:
+            hint = did_you_mean(key, _IN_INCLUDES) if key not in Config.model_fields else "move it to the main file"
+            problems.append(Problem(span=span, code="unknown-key", message=f"{key!r} cannot stand in an included file", hint=hint))
+        elif key == "upstreams" and isinstance(node, Mapping):
+            _add_upstreams(merged, node, problems)
+        elif key == "routes" and isinstance(node, Sequence):
+            existing = merged.entries.get("routes")
+            items = existing.items if isinstance(existing, Sequence) else []
+            merged.entries["routes"] = Sequence(node.file, node.line, node.column, [*items, *node.items])
+            merged.keys.setdefault("routes", document.keys[key])
+        elif key in ("upstreams", "routes"):
+            what = "a mapping" if key == "upstreams" else "a list"
+            problems.append(Problem(span=span, code="wrong-type", message=f"{key} is {what}"))
+
+
+def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> None:
+    existing = merged.entries.get("upstreams")
+    entries, keys = (dict(existing.entries), dict(existing.keys)) if isinstance(existing, Mapping) else ({}, {})
+    for name, inner in node.entries.items():
+        if name in entries:
+            first = entries[name]
+            message = f"upstream {name!r} is declared twice"
+            span = Span(node.file, *node.keys[name])
+            problems.append(Problem(span=span, code="duplicate-name", message=message, hint=f"the first one is at {first.file}:{first.line}"))
+            continue
+        entries[name], keys[name] = inner, node.keys[name]
+    merged.entries["upstreams"] = Mapping(node.file, node.line, node.column, entries, keys)
+    merged.keys.setdefault("upstreams", (node.line, node.column))
+
+
+def check_document(document: Mapping, file: str, found: list[Problem]) -> Checked | None:
+    """Validate a merged document against the model. None if not even its outline holds."""
+    secrets = _secret_texts(document)
+
+    def span_of(path: Path, at_key: bool) -> Span:
+        return locate(document, path, at_key, file)
+
+    place = Place(found, span_of)
+    plain = to_plain(document)
+    upstreams, routes = plain.pop("upstreams", None), plain.pop("routes", None)
+    config = _validate(Config, plain, place, secrets)
+    named = _check_upstreams(upstreams, place / "upstreams", secrets)
+    checked = _check_routes(routes, place / "routes", secrets)
+    if config is None:
+        # Go on with the defaults: what the routes say can be checked all the same.
+        config = Config(version=1)
+    return Checked(config.model_copy(update={"upstreams": named}), checked, place, found)
+
+
+def _check_upstreams(upstreams: Any, place: Place, secrets: frozenset[str]) -> dict[str, Upstream]:
+    if upstreams is None:
+        return {}
+    if not isinstance(upstreams, dict):
+        place.problem("wrong-type", "upstreams is a mapping", "write name: http://host:port")
+        return {}
+    named = {}
+    for name, value in upstreams.items():
+        # One that is wrong still exists, so that routes that name it are not blamed.
+        named[name] = _validate(Upstream, value, place / name, secrets) or Upstream(urls=["http://localhost"])
+    return named
+
+
+def _check_routes(routes: Any, place: Place, secrets: frozenset[str]) -> list[tuple[int, Route]]:
+    if routes is None:
+        return []
+    if not isinstance(routes, list):
+        place.problem("wrong-type", "routes is a list", "start each route with '- name:'")
+        return []
+    checked = []
+    for index, value in enumerate(routes):
+        if (route := _validate(Route, value, place / index, secrets)) is not None:
+            checked.append((index, route))
+    return checked
+
+
+def _validate(model: type[M], value: Any, place: Place, secrets: frozenset[str]) -> M | None:
+    """Validate; report every error; then try once more without what was wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    for one in errors:
+        _report(one, model, place, secrets)
+    pruned = value
+    for one in sorted(errors, key=lambda one: len(one["loc"]), reverse=True):
+        pruned = _without(pruned, one["loc"])
+    try:
+        return model.model_validate(pruned)
+    except ValidationError:
+        return None
+
+
+def _without(value: Any, path: tuple[int | str, ...]) -> Any:
+    """A copy of a document without one of its parts."""
+    if not path:
+        return None
+    key, rest = path[0], path[1:]
+    if isinstance(value, dict) and key in value:
+        if rest and isinstance(value[key], dict | list):
+            return {**value, key: _without(value[key], rest)}
+        return {name: inner for name, inner in value.items() if name != key}
+    if isinstance(value, list) and isinstance(key, int) and key < len(value) and rest:
+        return [*value[:key], _without(value[key], rest), *value[key + 1 :]]
+    return value
+
+
+def _report(error: Any, model: type[BaseModel], place: Place, secrets: frozenset[str]) -> None:
+    here = place
+    for key in error["loc"]:
+        here = here / key
+    kind, context = error["type"], error.get("ctx", {})
+    name = error["loc"][-1] if error["loc"] else ""
+    if kind == "config":
+        here.problem(context["code"], _redact(context["message"], secrets), context["hint"])
+    elif kind == "extra_forbidden":
+        known = _known_keys(model, error["loc"][:-1])
+        here.problem("unknown-key", f"unknown key {name!r}", did_you_mean(str(name), known) or _listing(known), at_key=True)
+    elif kind == "missing":
+        owner = here if len(error["loc"]) == 0 else _parent(place, error["loc"])
+        owner.problem("missing-key", f"{name!r} is missing", _MISSING_HINTS.get(str(name), f"write {name}: …"))
+    else:
+        message, hint = _plain_words(error, secrets)
+        here.problem("wrong-type", message, hint)
+
+
+_MISSING_HINTS = {
+    "version": "write version: 1",
+    "name": "every route has a unique name",
+    "match": "write match: GET /path",
+    "urls": 'write urls: ["http://host:port"]',
+}
+
+
+def _parent(place: Place, loc: tuple[int | str, ...]) -> Place:
+    for key in loc[:-1]:
+        place = place / key
+    return place
+
+
+def _listing(known: Plains[str]) -> str:
+    return f"known here: {', '.join(known)}" if known else ""
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model takes at a path of an error."""
+    current: Any = model
+    for key in path:
+        current = _inner_model(current, str(key))
+    fields: Plain[str, Any] = getattr(current, "model_fields", {})
+    return list(fields)
+
+
+def _inner_model(annotation: Any, key: str) -> Any:
+    fields = getattr(annotation, "model_fields", None)
+    if fields is not None:
+        return _first_model(fields[key].annotation) if key in fields else None
+    return _first_model(annotation)
+
+
+def _first_model(annotation: Any) -> Any:
+    """The model that an annotation such as `dict[str, Call] | None` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    arguments = getattr(annotation, "__args__", ())
+    if getattr(annotation, "__origin__", None) is dict:
+        return _Values(_first_model(arguments[1]))
+    for argument in arguments:
+        if (found := _first_model(argument)) is not None:
+            return found
+    return None
+
+
+@dataclass(slots=True)
+class _Values:
+    """The values of a mapping: one more key leads to this model."""
+
+    model: Any
+
+    @property
+    def __args__(self) -> tuple[Any, ...]:
+        return (self.model,)
+
+
+_WORDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "float_type": "a number",
+}
+
+
+def _plain_words(error: Any, secrets: frozenset[str]) -> tuple[str, str]:
+    kind, value = error["type"], error.get("input")
+    shown = _redact(repr(value) if isinstance(value, str | int | float | bool | None) else f"a {_kind(value)}", secrets)[:80]
+    if kind in _WORDS:
+        hint = "quote it" if kind == "string_type" and isinstance(value, int | float | bool) else ""
+        return f"{_WORDS[kind]} is needed here, not {shown}", hint
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"]
+        return f"{shown} is not one of {expected}", did_you_mean(str(value), re.findall(r"'([^']+)'", expected))
+    if kind == "too_short":
+        return "at least one is needed here", ""
+    if kind == "string_pattern_mismatch":
+        return f"{shown} cannot be a name", "use letters, digits, - . and _, starting with a letter or digit"
+    return f"{shown}: {error['msg'][:1].lower()}{error['msg'][1:]}", ""
+
+
+def _kind(value: Any) -> str:
+    return {dict: "mapping", list: "list"}.get(type(value), type(value).__name__)
+
+
+def _secret_texts(document: Mapping) -> frozenset[str]:
+    """The scalars that took in a secret: no message may repeat them."""
+    found: set[str] = set()
+    waiting: list[Node] = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Scalar):
+            if node.secret and isinstance(node.value, str):
+                found.add(node.value)
+        else:
+            waiting.extend(node.items if isinstance(node, Sequence) else node.entries.values())
+    return frozenset(found)
+
+
+def _redact(text: str, secrets: frozenset[str]) -> str:
+    for secret in secrets:
+        if secret:
+            text = text.replace(repr(secret), "a secret").replace(secret, "…")
+    return text

@@ -1,0 +1,58 @@
+"""Loading as one function of a path: read, resolve, check, compile. Every problem of every file, in one result."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from proxy.config.check import check_document, merge_documents
+from proxy.config.environment import Resolver
+from proxy.config.source import Sources, read_sources, secret_reader
+from proxy.plan.compile import compile_plan
+from proxy.plan.nodes import Plan
+from proxy.problems import Problem
+
+SECRETS_FOLDER = "/run/secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plan, or None with the errors that stand against one; warnings come either way.
+
+    `texts` are the files' contents, for showing problems; `watched` is what to look at for changes.
+    """
+
+    plan: Plan | None
+    problems: Sequence[Problem]
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    watched: tuple[str, ...] = ()
+    unreadable: bool = False
+
+
+def load(path: str, env: Mapping[str, str] | None = None) -> Loaded:
+    """Load the configuration at `path`. Never raises for what a file may say."""
+    environment = os.environ if env is None else env
+    sources = read_sources(path)
+    found = sources.problems
+    plan = None
+    if sources.root is not None:
+        plan = _compile(path, sources, environment, found)
+    if any(problem.severity == "error" for problem in found):
+        plan = None
+    unique = tuple(dict.fromkeys(found))
+    return Loaded(plan, unique, sources.texts, tuple(dict.fromkeys(sources.watched)), sources.unreadable)
+
+
+def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Problem]) -> Plan | None:
+    assert sources.root is not None
+    folder = env.get("PROXY_SECRETS", SECRETS_FOLDER)
+    resolver = Resolver(env, secret_reader(folder, sources.watched))
+    for node in (sources.root, *sources.included):
+        resolver.resolve(node)
+    found.extend(resolver.problems)
+    document = merge_documents(sources.root, sources.included, found)
+    if document is None:
+        return None
+    checked = check_document(document, path, found)
+    if checked is None:
+        return None
+    return compile_plan(checked.config, checked.routes, checked.place, env)

@@ -1,0 +1,216 @@
+"""Finds the route of a request, in time that does not grow with the number of routes.
+
+A trie of segments: at each, a literal goes before an int or uuid, that before any segment, that before the rest of
+the path; among routes with the same path, the more specific host wins, then more header and query conditions. The
+order of the file never matters.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal as OneOf, TypeVar
+from urllib.parse import parse_qsl
+
+from proxy.errors import MethodNotAllowed, RouteNotFound
+from proxy.plan.pattern import Literal, Param, Pattern
+from proxy.target import decode_segment
+
+T = TypeVar("T")
+_INT = re.compile(r"-?[0-9]{1,19}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRule:
+    """What a route matches. `methods` None is every method; header names are in lower case."""
+
+    methods: frozenset[str] | None
+    pattern: Pattern
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """How specific the conditions besides the path are."""
+        host = 0 if self.host is None else 1 if self.host.startswith("*.") else 2
+        return host, len(self.host or ""), len(self.headers) + len(self.query)
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """The route of a request and the values of its path parameters."""
+
+    value: T
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """An OPTIONS request that no route asks for; `allow` is what the path takes."""
+
+    allow: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Leaf(Generic[T]):
+    rule: MatchRule
+    value: T
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    literals: dict[str, "_Node[T]"] = field(default_factory=dict)
+    ints: "_Node[T] | None" = None
+    uuids: "_Node[T] | None" = None
+    plain: "_Node[T] | None" = None
+    rest: list[_Leaf[T]] = field(default_factory=list)
+    leaves: list[_Leaf[T]] = field(default_factory=list)
+
+
+class Router(Generic[T]):
+    """Immutable once made."""
+
+    def __init__(self, entries: Sequence[tuple[MatchRule, T]]) -> None:
+        self._root: _Node[T] = _Node()
+        for rule, value in entries:
+            self._insert(rule, value)
+        _sort(self._root)
+
+    def _insert(self, rule: MatchRule, value: T) -> None:
+        node = self._root
+        names = tuple(part.name for part in rule.pattern.segments if isinstance(part, Param))
+        leaf = _Leaf(rule, value, names)
+        for segment in rule.pattern.segments:
+            match segment:
+                case Literal(text):
+                    node = node.literals.setdefault(text, _Node())
+                case Param(kind="int"):
+                    node = node.ints = node.ints or _Node()
+                case Param(kind="uuid"):
+                    node = node.uuids = node.uuids or _Node()
+                case Param(kind="path"):
+                    node.rest.append(leaf)
+                    return
+                case Param():
+                    node = node.plain = node.plain or _Node()
+        node.leaves.append(leaf)
+
+    def find(self, method: str, path: str, host: str, headers: Mapping[str, str], query: str) -> Found[T] | Options:
+        """The most specific route. Raises `RouteNotFound`, or `MethodNotAllowed` with what the path takes."""
+        allow: set[str] = set()
+        segments = path[1:].split("/")
+        fallback: Found[T] | None = None
+        for leaf, values in _walk(self._root, segments, 0, ()):
+            rule = leaf.rule
+            if not _holds(rule, host, headers, query):
+                continue
+            if rule.methods is None or method in rule.methods:
+                return Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
+            if method == "HEAD" and "GET" in rule.methods and fallback is None:
+                fallback = Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
+            allow |= rule.methods
+        if fallback is not None:
+            return fallback
+        if not allow:
+            raise RouteNotFound("no route matches this path")
+        listed = tuple(sorted(allow | {"OPTIONS"} | ({"HEAD"} if "GET" in allow else set())))
+        if method == "OPTIONS":
+            return Options(listed)
+        raise MethodNotAllowed(method, listed)
+
+
+def _sort(root: _Node[T]) -> None:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        node.leaves.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
+        node.rest.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
+        waiting += [*node.literals.values(), *(inner for inner in (node.ints, node.uuids, node.plain) if inner)]
+
+
+def _walk(node: _Node[T], segments: list[str], at: int, values: tuple[Any, ...]) -> Iterator[tuple[_Leaf[T], tuple[Any, ...]]]:
+    """The leaves that the path can reach, the most specific first."""
+    if at == len(segments):
+        for leaf in node.leaves:
+            yield leaf, values
+        return
+    segment = segments[at]
+    if (literal := node.literals.get(segment)) is not None:
+        yield from _walk(literal, segments, at + 1, values)
+    if node.ints is not None and _INT.fullmatch(segment):
+        yield from _walk(node.ints, segments, at + 1, (*values, int(segment)))
+    if node.uuids is not None and _UUID.fullmatch(segment):
+        yield from _walk(node.uuids, segments, at + 1, (*values, segment.lower()))
+    if node.plain is not None and segment:
+        yield from _walk(node.plain, segments, at + 1, (*values, decode_segment(segment)))
+    for leaf in node.rest:
+        yield leaf, (*values, decode_segment("/".join(segments[at:])))
+
+
+def _holds(rule: MatchRule, host: str, headers: Mapping[str, str], query: str) -> bool:
+    if rule.host is not None and not host_matches(rule.host, host):
+        return False
+    if rule.headers and any(headers.get(name) != value for name, value in rule.headers):
+        return False
+    if not rule.query:
+        return True
+    given = parse_qsl(query, keep_blank_values=True)
+    return all(pair in given for pair in rule.query)
+
+
+def host_matches(wanted: str, host: str) -> bool:
+    """Whether a host is the wanted one, or below it for `*.example.com`."""
+    if wanted.startswith("*."):
+        return host.endswith(wanted[1:]) and len(host) > len(wanted) - 1
+    return host == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Entries `i` and `j` (indices, i < j) get in each other's way."""
+
+    i: int
+    j: int
+    kind: OneOf["ambiguous", "unreachable"]
+
+
+def conflicts(entries: Sequence[tuple[MatchRule, object]]) -> list[Conflict]:
+    """Pairs of routes that match the same requests and are equally specific, or of which one takes all.
+
+    Only routes of the same shape can be: parameters at the same places, the same literals.
+    """
+    shapes: dict[tuple[Any, ...], list[int]] = {}
+    for index, (rule, _) in enumerate(entries):
+        shapes.setdefault((_shape(rule.pattern), rule.host), []).append(index)
+    found = []
+    for indices in shapes.values():
+        for position, j in enumerate(indices):
+            for i in indices[:position][:100]:
+                if (kind := _conflict(entries[i][0], entries[j][0])) is not None:
+                    found.append(Conflict(i, j, kind))
+                    break
+    return found
+
+
+def _shape(pattern: Pattern) -> tuple[object, ...]:
+    return tuple(part.text if isinstance(part, Literal) else (part.kind,) for part in pattern.segments)
+
+
+def _conflict(one: MatchRule, other: MatchRule) -> OneOf["ambiguous", "unreachable"] | None:
+    both = _shared_methods(one.methods, other.methods)
+    if not both or len(one.headers) + len(one.query) != len(other.headers) + len(other.query):
+        return None
+    conditions = dict(one.headers), dict(one.query)
+    for mine, theirs in zip(conditions, (dict(other.headers), dict(other.query)), strict=True):
+        if any(mine.get(name, value) != value for name, value in theirs.items()):
+            return None  # they ask for different values of one thing: no request meets both
+    return "ambiguous"
+
+
+def _shared_methods(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:
+    # A route for every method steps back where another names the method.
+    if one is None or other is None:
+        return one is other
+    return bool(one & other)
