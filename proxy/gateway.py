@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.clock import monotonic, timestamp
-from proxy.loading import Loaded, load
 from proxy.engine.composite import composite_action
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
+from proxy.loading import Loaded, load
 from proxy.message import Request
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.routing import Router
@@ -119,7 +119,9 @@ class ConfigState:
 class Gateway:
     """Holds the current generation and replaces it."""
 
-    def __init__(self, config: Path | str, observers: Sequence[Observer] = (), env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Path | str, observers: Sequence[Observer] = (), env: Mapping[str, str] | None = None
+    ) -> None:
         self._config = str(config)
         self._env = env
         self._observers = tuple(observers)
@@ -198,5 +200,3 @@ class Gateway:
 
 def _log_unexpected(request: Request) -> None:
     _LOG.exception("request %s to route %s failed unexpectedly", request.id, request.route)
-
-

@@ -71,7 +71,10 @@ class Response:
 def connection_options(headers: Headers) -> frozenset[str]:
     """The lower-case field names that `Connection` nominates as hop-by-hop."""
     return frozenset(
-        name for value in headers.getall("Connection", ()) for part in value.split(",") if (name := part.strip().lower())
+        name
+        for value in headers.getall("Connection", ())
+        for part in value.split(",")
+        if (name := part.strip().lower())
     )
 
 

@@ -15,7 +15,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Show what a route calls, what waits for what and by which expression, and its critical path.",
     )
     parser.add_argument("route", help="the route's name")
-    parser.add_argument("--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)")
+    parser.add_argument(
+        "--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)"
+    )
     parser.add_argument("--mermaid", action="store_true", help="print a Mermaid flowchart")
     parser.set_defaults(run=run)
 

@@ -9,7 +9,9 @@ from proxy.cli.terminal import OK, WRONG
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "health", help="ask a running gateway whether it is ready", description="Exit 0 if the gateway is ready, else 1."
+        "health",
+        help="ask a running gateway whether it is ready",
+        description="Exit 0 if the gateway is ready, else 1.",
     )
     parser.add_argument("--admin-host", default="127.0.0.1", metavar="HOST")
     parser.add_argument("--admin-port", type=int, default=8001, metavar="PORT")

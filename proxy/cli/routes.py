@@ -9,7 +9,9 @@ from proxy.plan.explain import describe_routes, routes_table
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("routes", help="list the routes", description="List the routes of a configuration.")
-    parser.add_argument("--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)")
+    parser.add_argument(
+        "--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     parser.set_defaults(run=run)
 

@@ -34,11 +34,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Run the gateway. It reloads when the configuration changes, on SIGHUP and on POST /api/reload; "
         "SIGTERM drains and stops it.",
     )
-    parser.add_argument("--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)")
+    parser.add_argument(
+        "--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: 8000)")
-    parser.add_argument("--admin-host", default="127.0.0.1", metavar="HOST", help="where the admin listener listens (default: 127.0.0.1)")
-    parser.add_argument("--admin-port", type=int, default=8001, metavar="PORT", help="its port; 0 takes a free one (default: 8001)")
+    parser.add_argument(
+        "--admin-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="where the admin listener listens (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--admin-port", type=int, default=8001, metavar="PORT", help="its port; 0 takes a free one (default: 8001)"
+    )
     parser.add_argument("--no-access-log", action="store_true", help="write no line per request")
     parser.set_defaults(run=run)
 
@@ -90,7 +99,10 @@ async def _serve_until(
     adapter = Adapter(gateway.service, lambda: gateway.current.trusted, lambda: gateway.current.plan.server.body_s)
     listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
     admin = web.AppRunner(
-        make_admin(gateway, metrics, lambda: not stopping.is_set()), access_log=None, handle_signals=False, shutdown_timeout=1
+        make_admin(gateway, metrics, lambda: not stopping.is_set()),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1,
     )
     await admin.setup()
     try:

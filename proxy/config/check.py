@@ -5,7 +5,8 @@ checked too: a user sees all problems in one run.
 """
 
 import re
-from collections.abc import Mapping as Plain, Sequence as Plains
+from collections.abc import Mapping as Plain
+from collections.abc import Sequence as Plains
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,7 +47,9 @@ def _as_mapping(node: Node, problems: list[Problem]) -> Mapping | None:
     if isinstance(node, Mapping):
         return node
     span = Span(node.file, node.line, node.column)
-    problems.append(Problem(span=span, code="wrong-type", message="the file is not a mapping", hint="start with version: 1"))
+    problems.append(
+        Problem(span=span, code="wrong-type", message="the file is not a mapping", hint="start with version: 1")
+    )
     return None
 
 
@@ -55,7 +58,9 @@ def _add_document(merged: Mapping, document: Mapping, problems: list[Problem]) -
         span = Span(document.file, *document.keys[key])
         if key not in _IN_INCLUDES:
             hint = did_you_mean(key, _IN_INCLUDES) if key not in Config.model_fields else "move it to the main file"
-            problems.append(Problem(span=span, code="unknown-key", message=f"{key!r} cannot stand in an included file", hint=hint))
+            problems.append(
+                Problem(span=span, code="unknown-key", message=f"{key!r} cannot stand in an included file", hint=hint)
+            )
         elif key == "upstreams" and isinstance(node, Mapping):
             _add_upstreams(merged, node, problems)
         elif key == "routes" and isinstance(node, Sequence):
@@ -76,7 +81,14 @@ def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> N
             first = entries[name]
             message = f"upstream {name!r} is declared twice"
             span = Span(node.file, *node.keys[name])
-            problems.append(Problem(span=span, code="duplicate-name", message=message, hint=f"the first one is at {first.file}:{first.line}"))
+            problems.append(
+                Problem(
+                    span=span,
+                    code="duplicate-name",
+                    message=message,
+                    hint=f"the first one is at {first.file}:{first.line}",
+                )
+            )
             continue
         entries[name], keys[name] = inner, node.keys[name]
     merged.entries["upstreams"] = Mapping(node.file, node.line, node.column, entries, keys)
@@ -169,7 +181,9 @@ def _report(error: Any, model: type[BaseModel], place: Place, secrets: frozenset
         here.problem(context["code"], _redact(context["message"], secrets), context["hint"])
     elif kind == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])
-        here.problem("unknown-key", f"unknown key {name!r}", did_you_mean(str(name), known) or _listing(known), at_key=True)
+        here.problem(
+            "unknown-key", f"unknown key {name!r}", did_you_mean(str(name), known) or _listing(known), at_key=True
+        )
     elif kind == "missing":
         owner = here if len(error["loc"]) == 0 else _parent(place, error["loc"])
         owner.problem("missing-key", f"{name!r} is missing", _MISSING_HINTS.get(str(name), f"write {name}: …"))
@@ -250,7 +264,9 @@ _WORDS = {
 
 def _plain_words(error: Any, secrets: frozenset[str]) -> tuple[str, str]:
     kind, value = error["type"], error.get("input")
-    shown = _redact(repr(value) if isinstance(value, str | int | float | bool | None) else f"a {_kind(value)}", secrets)[:80]
+    shown = _redact(
+        repr(value) if isinstance(value, str | int | float | bool | None) else f"a {_kind(value)}", secrets
+    )[:80]
     if kind in _WORDS:
         hint = "quote it" if kind == "string_type" and isinstance(value, int | float | bool) else ""
         return f"{_WORDS[kind]} is needed here, not {shown}", hint

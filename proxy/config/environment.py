@@ -6,7 +6,8 @@ repeats it.
 """
 
 import re
-from collections.abc import Callable, Mapping as Environment
+from collections.abc import Callable
+from collections.abc import Mapping as Environment
 
 from proxy.config.tree import Mapping, Node, Scalar, Sequence
 from proxy.expr.expression import split_alternatives, split_holes
@@ -82,7 +83,11 @@ class Resolver:
                 return value
         root, name = _ROOT.fullmatch(operands[-1]).groups()  # type: ignore[union-attr]
         what = f"the environment variable {name}" if root == "env" else f"the secret {name!r}"
-        hint = f'set it, or write a default: ${{{root}.{name} ?? "…"}}' if root == "env" else f"put it into the secrets folder as {name}"
+        hint = (
+            f'set it, or write a default: ${{{root}.{name} ?? "…"}}'
+            if root == "env"
+            else f"put it into the secrets folder as {name}"
+        )
         raise Invalid(f"unset-{root}", f"{what} is not set", hint)
 
 
@@ -92,7 +97,9 @@ def _default(operand: str, text: str) -> str:
     if re.fullmatch(r"-?[0-9.]+|true|false", operand):
         return operand
     raise Invalid(
-        "bad-env", f"{text!r} mixes what is known when loading with what is not", 'env and secret take a default in quotes: ${env.X ?? "…"}'
+        "bad-env",
+        f"{text!r} mixes what is known when loading with what is not",
+        'env and secret take a default in quotes: ${env.X ?? "…"}',
     )
 
 

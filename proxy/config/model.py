@@ -36,7 +36,9 @@ Seconds = Annotated[
     float, _unit(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"})
 ]
 Bytes = Annotated[
-    int, _unit(parse_size), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"})
+    int,
+    _unit(parse_size),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"}),
 ]
 Cel = Annotated[str | bool, WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"})]
 Status = Annotated[int, Field(ge=100, le=599)]
@@ -48,13 +50,20 @@ def _one_or_many(value: object) -> object:
 
 def _status_pattern(value: object) -> object:
     text = str(value)
-    if isinstance(value, bool) or len(text) != 3 or text[0] not in "12345" or not (text[1:] == "xx" or text[1:].isdigit()):
+    if (
+        isinstance(value, bool)
+        or len(text) != 3
+        or text[0] not in "12345"
+        or not (text[1:] == "xx" or text[1:].isdigit())
+    ):
         raise complain("bad-status", f"{value!r} is not a status", "write 404 or 4xx")
     return text
 
 
 StatusPattern = Annotated[
-    str, BeforeValidator(_status_pattern), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[1-5]xx$"}]})
+    str,
+    BeforeValidator(_status_pattern),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[1-5]xx$"}]}),
 ]
 Statuses = Annotated[list[StatusPattern], BeforeValidator(_one_or_many)]
 

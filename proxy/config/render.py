@@ -26,7 +26,11 @@ def count(problems: Sequence[Problem]) -> str:
     """`2 errors, 1 warning`"""
     errors = sum(problem.severity == "error" for problem in dict.fromkeys(problems))
     warnings = len(dict.fromkeys(problems)) - errors
-    parts = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    parts = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((errors, "error"), (warnings, "warning"))
+        if number
+    ]
     return ", ".join(parts) or "no problems"
 
 
@@ -63,7 +67,10 @@ def _render_one(problem: Problem, lines: Sequence[str], colour: bool) -> str:
 def _excerpt(line: str, column: int) -> tuple[str, str]:
     """The line, cut around the column if it is long, and the blank that brings a caret under the column."""
     start = max(0, column - 1 - _WIDTH // 2) if len(line) > _WIDTH else 0
-    cut = "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line[start : start + _WIDTH])
+    cut = "".join(
+        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}"
+        for char in line[start : start + _WIDTH]
+    )
     head = "…" if start else ""
     before = cut[: column - 1 - start]
     pad = "".join("\t" if char == "\t" else " " * _cells(char) for char in before)

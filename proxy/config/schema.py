@@ -17,4 +17,8 @@ def make_schema() -> dict[str, Any]:
     schema = Config.model_json_schema(by_alias=True, mode="validation")
     for name, short in _SHORT_FORMS.items():
         schema["$defs"][name] = {"anyOf": [short, schema["$defs"][name]]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "routes.yaml of proxy-composer", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "routes.yaml of proxy-composer",
+        **schema,
+    }

@@ -62,11 +62,15 @@ def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
         message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
-        sources.problems.append(Problem(span=wanted_at, code="unreadable-file", message=message, hint="check the path and its permissions"))
+        sources.problems.append(
+            Problem(span=wanted_at, code="unreadable-file", message=message, hint="check the path and its permissions")
+        )
         return None
     if len(data) > MAX_FILE:
         message = f"{path} is larger than {MAX_FILE // 1024**2} MiB"
-        sources.problems.append(Problem(span=wanted_at, code="file-too-large", message=message, hint="split it with include:"))
+        sources.problems.append(
+            Problem(span=wanted_at, code="file-too-large", message=message, hint="split it with include:")
+        )
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -74,7 +78,9 @@ def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         span = Span(path, line, column)
-        sources.problems.append(Problem(span=span, code="not-utf8", message="this byte is not UTF-8", hint="save the file as UTF-8"))
+        sources.problems.append(
+            Problem(span=span, code="not-utf8", message="this byte is not UTF-8", hint="save the file as UTF-8")
+        )
         return None
     sources.texts[path] = text
     return text
@@ -100,7 +106,9 @@ def _include(node: Node, path: str, sources: Sources, trail: tuple[str, ...]) ->
             real = os.path.realpath(name)
             if real in trail:
                 message = f"{name} includes itself"
-                sources.problems.append(Problem(span=span, code="include-cycle", message=message, hint="remove one of the includes"))
+                sources.problems.append(
+                    Problem(span=span, code="include-cycle", message=message, hint="remove one of the includes")
+                )
                 continue
             sources.watched.append(name)
             text = _read(name, span, sources)

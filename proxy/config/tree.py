@@ -126,7 +126,9 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse(event, "several-documents", "a file holds one document", "put the other into a file of its own")
+                    self._refuse(
+                        event, "several-documents", "a file holds one document", "put the other into a file of its own"
+                    )
             elif isinstance(event, ScalarEvent | SequenceStartEvent | MappingStartEvent | AliasEvent):
                 root = self._node(event, events, 0)
         empty = isinstance(root, Scalar) and root.value is None and root.plain
@@ -191,7 +193,9 @@ class _Builder:
                 continue
             if key in entries:
                 first = keys[key][0]
-                self._complain(inner, "duplicate-key", f"key {key!r} is there twice", f"the first one is in line {first}")
+                self._complain(
+                    inner, "duplicate-key", f"key {key!r} is there twice", f"the first one is in line {first}"
+                )
                 continue
             entries[key] = value
             keys[key] = (inner.start_mark.line + 1, inner.start_mark.column + 1)
@@ -203,11 +207,15 @@ class _Builder:
         if type(event) is ScalarEvent:
             return str(event.value)
         if type(event) is MappingStartEvent and event.flow_style:
-            self._refuse(event, "bad-key", "a key is a plain word, not a mapping", "quote expressions inside { } and [ ]")
+            self._refuse(
+                event, "bad-key", "a key is a plain word, not a mapping", "quote expressions inside { } and [ ]"
+            )
         self._refuse(event, "bad-key", "a key is a plain word, not a list, mapping or alias")
         raise AssertionError
 
-    def _merge(self, event: Any, merged: list[Node], entries: dict[str, Node], keys: dict[str, tuple[int, int]]) -> None:
+    def _merge(
+        self, event: Any, merged: list[Node], entries: dict[str, Node], keys: dict[str, tuple[int, int]]
+    ) -> None:
         """`<<: *defaults`: what is written here wins (YAML's merge key, as Compose files use it)."""
         sources = [item for node in merged for item in (node.items if isinstance(node, Sequence) else [node])]
         for source in sources:
@@ -292,7 +300,10 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     source = lines[line - 1] if line <= len(lines) else ""
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     return Problem(
-        span=Span(file, line, column), code="bad-yaml", message=f"this is not YAML: {said}", hint=_syntax_hint(source, str(said))
+        span=Span(file, line, column),
+        code="bad-yaml",
+        message=f"this is not YAML: {said}",
+        hint=_syntax_hint(source, str(said)),
     )
 
 

@@ -31,5 +31,7 @@ def _quantity(value: object, units: dict[str, float] | dict[str, int], code: str
         raise Invalid(code, f"{value!r} is not {what}", hint)
     number, unit = found.groups()
     if unit not in units:
-        raise Invalid(code, f"{value!r} is not {what}: the unit {unit!r} is unknown" if unit else f"{value!r} has no unit", hint)
+        raise Invalid(
+            code, f"{value!r} is not {what}: the unit {unit!r} is unknown" if unit else f"{value!r} has no unit", hint
+        )
     return float(number) * units[unit]

@@ -126,7 +126,11 @@ class Run:
         headers = self._request.headers
         names = (*FORWARDED, *self._forward[call.upstream])
         pairs = [(name, value) for name in names for value in headers.getall(name, ())]
-        return [("Accept", "application/json" if call.decode == "json" else "*/*"), ("X-Request-Id", self._request.id), *pairs]
+        return [
+            ("Accept", "application/json" if call.decode == "json" else "*/*"),
+            ("X-Request-Id", self._request.id),
+            *pairs,
+        ]
 
     async def _perform(self, call: CallPlan, request: UpstreamRequest) -> None:
         started = monotonic()

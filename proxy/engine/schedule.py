@@ -82,9 +82,7 @@ class Schedule:
 
     def unsettled(self) -> list[int]:
         """The calls that were wanted and have no value yet, in the order of the file."""
-        return [
-            index for index, state in enumerate(self._states) if state not in (State.IDLE, State.SETTLED)
-        ]
+        return [index for index, state in enumerate(self._states) if state not in (State.IDLE, State.SETTLED)]
 
     def _settled(self, indices: tuple[int, ...]) -> bool:
         return all(self._states[index] is State.SETTLED for index in indices)

@@ -20,9 +20,7 @@ class CelFailed(ValueError):
 
 
 STANDARD = frozenset(
-    """all bool bytes contains double duration dyn endsWith exists exists_one filter getDate getDayOfMonth
-    getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes getMonth getSeconds has int map
-    matches size startsWith string timestamp type uint""".split()
+    ["all", "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one", "filter", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"]
 )
 _TYPES = frozenset({"int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type", "dyn"})
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
@@ -55,7 +53,9 @@ def compile_cel(text: object, names: Vocabulary) -> Expression:
     return Expression(text, _evaluator(text, program.execute, tuple(roots), extra), reads)
 
 
-def _evaluator(text: str, execute: Callable[[dict[str, Any]], Any], roots: tuple[str, ...], extra: dict[str, Any]) -> Evaluate:
+def _evaluator(
+    text: str, execute: Callable[[dict[str, Any]], Any], roots: tuple[str, ...], extra: dict[str, Any]
+) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         variables = {root: None if (value := scope.get(root)) is MISSING else value for root in roots}
         variables.update(extra)
@@ -141,7 +141,9 @@ def _references(text: str, tokens: list[_Token], bound: frozenset[str], names: V
             continue  # a field of a message literal, not a name
         if word not in names.roots:
             known = did_you_mean(word, names.roots | constants) or "roots are calls, params, query, headers, body, …"
-            raise Invalid("unknown-root", f"{text!r} names {word!r}, which is neither a call nor a part of the request", known)
+            raise Invalid(
+                "unknown-root", f"{text!r} names {word!r}, which is neither a call nor a part of the request", known
+            )
         yield _reference(text, _chain(tokens, index), names)
 
 
@@ -158,7 +160,11 @@ def _reference(text: str, chain: list[str], names: Vocabulary) -> Reference:
             raise Invalid("unknown-field", f"{text!r} names nothing that is known of a call", hint)
         return Reference(root, field, text)
     if root == "params" and field is not None and field not in names.params:
-        raise Invalid("unknown-param", f"{text!r} names no parameter of this route's path", did_you_mean(field, names.params) or "parameters are written in match: /users/{id}")
+        raise Invalid(
+            "unknown-param",
+            f"{text!r} names no parameter of this route's path",
+            did_you_mean(field, names.params) or "parameters are written in match: /users/{id}",
+        )
     if root in FIELDS and field is not None and field not in FIELDS[root]:
         raise Invalid("unknown-field", f"{text!r}: {root} has no {field!r}", f"{root} has {', '.join(FIELDS[root])}")
     return Reference(root, root if root in names.calls else None, text)
@@ -181,7 +187,12 @@ def _rewrite(text: str, tokens: list[_Token]) -> str:
     if "default" not in words and "headers" not in words:
         return text
     for index, word in enumerate(words):
-        if word == "[" and index + 1 < len(words) and tokens[index + 1][0] == "string" and _indexes_headers(words, index):
+        if (
+            word == "["
+            and index + 1 < len(words)
+            and tokens[index + 1][0] == "string"
+            and _indexes_headers(words, index)
+        ):
             words[index + 1] = words[index + 1].lower()
     for index in range(len(words) - 2):
         if words[index] == "default" and words[index + 1] == "(" and tokens[index + 2][0] == "name":

@@ -1,9 +1,9 @@
 """What a string in routes.yaml may be: a literal, a value from the context document, or text with holes.
 
-    "plain text"                      a literal
-    "$.user.name ?? $.query.n ?? 'x'" a value, its type kept: the first that is present and not null
-    "Hello ${user.name ?? 'you'}"     text; a hole that has no scalar value makes the whole text missing
-    "$$.x"   "a $${b}"                the literals "$.x" and "a ${b}"
+"plain text"                      a literal
+"$.user.name ?? $.query.n ?? 'x'" a value, its type kept: the first that is present and not null
+"Hello ${user.name ?? 'you'}"     text; a hole that has no scalar value makes the whole text missing
+"$$.x"   "a $${b}"                the literals "$.x" and "a ${b}"
 """
 
 import re
@@ -145,7 +145,9 @@ def split_holes(text: str) -> list[str | Hole]:
             continue
         end = _closing_brace(pending, found.end())
         if end is None:
-            raise Invalid("bad-template", f"{text!r} has a ${{ without its }}", "write $${ for a literal ${", offset=found.start())
+            raise Invalid(
+                "bad-template", f"{text!r} has a ${{ without its }}", "write $${ for a literal ${", offset=found.start()
+            )
         if literal_text:
             parts.append(literal_text)
         parts.append(Hole(pending[found.end() : end].strip(), shift + found.end()))
@@ -219,7 +221,9 @@ def _literal_value(text: str) -> Any:
     try:
         return decode_json(text.encode())
     except InvalidJson:
-        raise Invalid("bad-expression", f"{text!r} is not a literal", 'literals are JSON: "text", 1, true, []') from None
+        raise Invalid(
+            "bad-expression", f"{text!r} is not a literal", 'literals are JSON: "text", 1, true, []'
+        ) from None
 
 
 def bind(path: Path, names: Vocabulary) -> Expression:
@@ -253,8 +257,15 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
         raise Invalid("unknown-root", f"{path.text!r} does not start with a name", "write $.<call> or $.params.<name>")
     root = path.steps[0].key
     if root not in names.roots:
-        hint = did_you_mean(root, names.roots) or f"known here: {', '.join(sorted(names.calls | names.local)) or 'no calls'}, params, query, headers, body …"
-        raise Invalid("unknown-root", f"{path.text!r} starts with {root!r}, which is neither a call nor a part of the request", hint)
+        hint = (
+            did_you_mean(root, names.roots)
+            or f"known here: {', '.join(sorted(names.calls | names.local)) or 'no calls'}, params, query, headers, body …"
+        )
+        raise Invalid(
+            "unknown-root",
+            f"{path.text!r} starts with {root!r}, which is neither a call nor a part of the request",
+            hint,
+        )
     second = path.steps[1] if len(path.steps) > 1 else None
     return root, second.key if isinstance(second, Name) else None
 

@@ -210,7 +210,9 @@ def _condition(expression: Any, text: str) -> Comparison:
             "use $lookup or $join, or filter with $each and where: (CEL)",
         )
     if operator not in _OPERATORS:
-        raise Invalid("unsupported-path", f"{text!r} uses the operator {operator}", "filter with $each and where: (CEL)")
+        raise Invalid(
+            "unsupported-path", f"{text!r} uses the operator {operator}", "filter with $each and where: (CEL)"
+        )
     return Comparison(steps, operator, expression.value)
 
 

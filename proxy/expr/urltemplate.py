@@ -63,7 +63,9 @@ def compile_url_template(text: str, names: Vocabulary) -> UrlTemplate:
     )
     client_parts = [segment.render for segment in segments if only_client([r for h in segment.holes for r in h.reads])]
     client_parts += [part.render for part in query_parts if not isinstance(part, str) and only_client(part.reads)]
-    return UrlTemplate(text, _renderer([segment.render for segment in segments], query_parts), reads, tuple(client_parts))
+    return UrlTemplate(
+        text, _renderer([segment.render for segment in segments], query_parts), reads, tuple(client_parts)
+    )
 
 
 def encode_query_value(value: Any, *, client: bool, text: str) -> str:
@@ -98,7 +100,10 @@ def _split_query(parts: list[str | Hole]) -> tuple[list[str | Hole], list[str | 
     for index, part in enumerate(parts):
         if isinstance(part, str) and "?" in part:
             before, _, after = part.partition("?")
-            query = [quote(piece, safe=_QUERY_SAFE) if isinstance(piece, str) else piece for piece in (after, *parts[index + 1 :])]
+            query = [
+                quote(piece, safe=_QUERY_SAFE) if isinstance(piece, str) else piece
+                for piece in (after, *parts[index + 1 :])
+            ]
             return [*parts[:index], before], ["?", *query]
     return parts, []
 
@@ -116,7 +121,11 @@ def _split_segments(path: list[str | Hole]) -> list[list[str | Hole]]:
 
 
 def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _Segment:
-    pieces = [quote(part, safe=_PATH_SAFE) if isinstance(part, str) else compile_hole(part, names) for part in parts if part != ""]
+    pieces = [
+        quote(part, safe=_PATH_SAFE) if isinstance(part, str) else compile_hole(part, names)
+        for part in parts
+        if part != ""
+    ]
     holes = tuple(piece for piece in pieces if not isinstance(piece, str))
     if not holes:
         fixed = "".join(piece for piece in pieces if isinstance(piece, str))

@@ -32,7 +32,9 @@ def compile_each(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shap
     limit = _limit(value, place)
     reads = (*source.reads, *(where.reads if where else ()), *shape.reads)
     outer = tuple(reference for reference in reads if reference.root != name)
-    return Shape(_loop(source.evaluate, name, where.evaluate if where else None, sort_key, limit, shape.evaluate), outer)
+    return Shape(
+        _loop(source.evaluate, name, where.evaluate if where else None, sort_key, limit, shape.evaluate), outer
+    )
 
 
 def _loop(

@@ -152,5 +152,3 @@ def _noted(expression: Expression) -> Evaluate:
             return None
 
     return evaluate
-
-

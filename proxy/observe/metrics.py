@@ -19,23 +19,49 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
-            "proxy_requests", "Requests answered, by route, method and status.", ("route", "method", "status"), registry=registry
+            "proxy_requests",
+            "Requests answered, by route, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
         )
         self._seconds = Histogram(
-            "proxy_request_seconds", "Time from a request's headers to its answer.", ("route",), buckets=_BUCKETS, registry=registry
+            "proxy_request_seconds",
+            "Time from a request's headers to its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=registry,
         )
-        self._partial = Counter("proxy_partial_answers", "Answers in which a call took its fallback.", ("route",), registry=registry)
+        self._partial = Counter(
+            "proxy_partial_answers", "Answers in which a call took its fallback.", ("route",), registry=registry
+        )
         self._calls = Counter(
-            "proxy_calls", "Calls to upstreams; status 0 is no answer.", ("route", "call", "upstream", "status", "error"), registry=registry
+            "proxy_calls",
+            "Calls to upstreams; status 0 is no answer.",
+            ("route", "call", "upstream", "status", "error"),
+            registry=registry,
         )
         self._call_seconds = Histogram(
-            "proxy_call_seconds", "Time of a call to an upstream.", ("route", "call", "upstream"), buckets=_BUCKETS, registry=registry
+            "proxy_call_seconds",
+            "Time of a call to an upstream.",
+            ("route", "call", "upstream"),
+            buckets=_BUCKETS,
+            registry=registry,
         )
-        self._reloads = Counter("proxy_config_reloads", "Attempts to load the configuration.", ("result",), registry=registry)
+        self._reloads = Counter(
+            "proxy_config_reloads", "Attempts to load the configuration.", ("result",), registry=registry
+        )
         self._generation = Gauge("proxy_config_generation", "The generation that serves.", registry=registry)
-        self._last = Gauge("proxy_config_last_reload_success_timestamp_seconds", "When the serving configuration was loaded.", registry=registry)
-        self._last_ok = Gauge("proxy_config_last_reload_successful", "1 if the last attempt to load was taken.", registry=registry)
-        self._faults = Counter("proxy_expression_faults", "Expressions in merge that failed and gave null.", ("route",), registry=registry)
+        self._last = Gauge(
+            "proxy_config_last_reload_success_timestamp_seconds",
+            "When the serving configuration was loaded.",
+            registry=registry,
+        )
+        self._last_ok = Gauge(
+            "proxy_config_last_reload_successful", "1 if the last attempt to load was taken.", registry=registry
+        )
+        self._faults = Counter(
+            "proxy_expression_faults", "Expressions in merge that failed and gave null.", ("route",), registry=registry
+        )
         for result in ("success", "failure"):
             self._reloads.labels(result)
         self._request_child = cache(self._requests.labels)

@@ -28,7 +28,9 @@ class _Compiled:
     place: Place
 
 
-def compile_plan(config: Config, routes: Sequence[tuple[int, Route]], place: Place, env: Mapping[str, str]) -> Plan | None:
+def compile_plan(
+    config: Config, routes: Sequence[tuple[int, Route]], place: Place, env: Mapping[str, str]
+) -> Plan | None:
     """Compile a configuration whose valid routes are given with their places in the file.
 
     Reports into `place`; returns None if anything was wrong.
@@ -46,7 +48,7 @@ def compile_plan(config: Config, routes: Sequence[tuple[int, Route]], place: Pla
         for index, route in routes
         if (one := _compile_route(route, config, known, constants, place / "routes" / index)) is not None
     ]
-    _check_names(compiled)
+    _check_names(routes, place / "routes")
     _check_conflicts(compiled)
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
@@ -106,9 +108,11 @@ def parse_endpoint(url: str) -> Endpoint:
     except ValueError:
         raise Invalid("bad-url", "this is not the URL of an upstream", hint) from None
     if parts.scheme not in ("http", "https"):
-        raise Invalid("bad-url", f"an upstream's URL starts with http:// or https://, not {url.split('/')[0]!r}", hint)
+        raise Invalid("bad-url", f"an upstream's URL starts with http:// or https://, not {url.split('/', maxsplit=1)[0]!r}", hint)
     if parts.username is not None or parts.password is not None:
-        raise Invalid("bad-url", "an upstream's URL holds no credentials", "send them as a header: headers: {Authorization: …}")
+        raise Invalid(
+            "bad-url", "an upstream's URL holds no credentials", "send them as a header: headers: {Authorization: …}"
+        )
     if not parts.hostname or parts.query or parts.fragment or re.search(r"[\s$\\%]", parts.netloc):
         raise Invalid("bad-url", f"{url!r} is not the URL of an upstream", hint)
     base_path = parts.path.rstrip("/")
@@ -152,7 +156,9 @@ def _compile_match(route: Route, place: Place) -> MatchRule | None:
         (place / "path").invalid(error)
         return None
     if match.host is not None and not re.fullmatch(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", match.host):
-        (place / "host").problem("bad-host", f"{match.host!r} is not a host name", "write example.com or *.example.com, without a port")
+        (place / "host").problem(
+            "bad-host", f"{match.host!r} is not a host name", "write example.com or *.example.com, without a port"
+        )
     return MatchRule(
         methods=methods,
         pattern=pattern,
@@ -187,15 +193,25 @@ def _compile_action(
             place.problem("missing-key", f"route {route.name!r} has a merge but no calls", "write calls: {…}")
         elif actions:
             (place / actions[1]).problem(
-                "conflicting-keys", f"route {route.name!r} has {' and '.join(actions)}", "a route does one thing: split it", at_key=True
+                "conflicting-keys",
+                f"route {route.name!r} has {' and '.join(actions)}",
+                "a route does one thing: split it",
+                at_key=True,
             )
         else:
-            place.problem("no-action", f"route {route.name!r} does nothing", "write calls and merge, proxy, reply or redirect")
+            place.problem(
+                "no-action", f"route {route.name!r} does nothing", "write calls and merge, proxy, reply or redirect"
+            )
         return None
     if actions != ["calls"]:
         for key in ("merge", "respond", "errors", "omit_missing", "max_calls"):
             if key in route.model_fields_set:
-                (place / key).problem("conflicting-keys", f"{key!r} has no meaning beside {actions[0]!r}", "it belongs to calls", at_key=True)
+                (place / key).problem(
+                    "conflicting-keys",
+                    f"{key!r} has no meaning beside {actions[0]!r}",
+                    "it belongs to calls",
+                    at_key=True,
+                )
     if route.proxy is not None:
         return compile_proxy(route.proxy, names, upstreams, place / "proxy")
     if route.reply is not None:
@@ -205,14 +221,13 @@ def _compile_action(
     return compile_composite(route, config, names, upstreams, place)
 
 
-def _check_names(compiled: list[_Compiled]) -> None:
-    first: dict[str, _Compiled] = {}
-    for one in compiled:
-        other = first.setdefault(one.route.name, one)
-        if other is not one:
-            span = (other.place / "name").span()
-            (one.place / "name").problem(
-                "duplicate-name", f"route name {one.route.name!r} is taken at {span.file}:{span.line}", "names are unique"
+def _check_names(routes: Sequence[tuple[int, Route]], place: Place) -> None:
+    first: dict[str, int] = {}
+    for index, route in routes:
+        if (other := first.setdefault(route.name, index)) != index:
+            span = (place / other / "name").span()
+            (place / index / "name").problem(
+                "duplicate-name", f"route name {route.name!r} is taken at {span.file}:{span.line}", "names are unique"
             )
 
 
@@ -223,11 +238,13 @@ def _check_conflicts(compiled: list[_Compiled]) -> None:
         what = f"route {there.route.name!r} ({span.file}:{span.line})"
         if conflict.kind == "ambiguous":
             (here.place / "match").problem(
-                "ambiguous-route", f"route {here.route.name!r} matches the same requests as {what}",
+                "ambiguous-route",
+                f"route {here.route.name!r} matches the same requests as {what}",
                 "make one more specific, or remove it",
             )
         else:
             (here.place / "match").problem(
-                "unreachable-route", f"no request reaches route {here.route.name!r}: {what} takes them all",
+                "unreachable-route",
+                f"no request reaches route {here.route.name!r}: {what} takes them all",
                 "remove it, or narrow the other",
             )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable
-
 from urllib.parse import urlsplit
 
 from proxy.config.model import Config, ProxyAction, Redirect, Reply, Route
@@ -24,7 +23,10 @@ def compile_composite(
     names = Vocabulary(frozenset(written), names.params, names.local, names.constants)
     if len(written) > route.max_calls:
         (place / "calls").problem(
-            "too-many-calls", f"{len(written)} calls are more than max_calls allows ({route.max_calls})", "raise max_calls", at_key=True
+            "too-many-calls",
+            f"{len(written)} calls are more than max_calls allows ({route.max_calls})",
+            "raise max_calls",
+            at_key=True,
         )
     calls, graph, reads = compile_calls(written, config.defaults.call, names, upstreams, place / "calls")
     shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing)
@@ -61,7 +63,11 @@ def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[s
     """A pass-through to one upstream."""
     if action.to not in upstreams:
         where = place / "to" if action.model_fields_set != {"to"} else place / "to"
-        where.problem("unknown-upstream", f"there is no upstream {action.to!r}", did_you_mean(action.to, upstreams) or "declare it under upstreams")
+        where.problem(
+            "unknown-upstream",
+            f"there is no upstream {action.to!r}",
+            did_you_mean(action.to, upstreams) or "declare it under upstreams",
+        )
     request, request_reads = compile_header_changes(action.headers.request, names, place / "headers" / "request")
     response, response_reads = compile_header_changes(action.headers.response, names, place / "headers" / "response")
     return ProxyPlan(
@@ -81,7 +87,9 @@ def _compile_rewrite(action: ProxyAction, place: Place) -> Callable[[str], str]:
             (place / key).problem("bad-url", f"{value!r} is not a path", "write /prefix, percent-encoded")
     if rule.replace is not None:
         if rule.strip_prefix or rule.add_prefix:
-            (place / "replace").problem("conflicting-keys", "replace stands alone", "leave out the prefixes", at_key=True)
+            (place / "replace").problem(
+                "conflicting-keys", "replace stands alone", "leave out the prefixes", at_key=True
+            )
         replacement = rule.replace
         return lambda path: replacement
     strip = (rule.strip_prefix or "").rstrip("/")
@@ -119,7 +127,9 @@ def compile_redirect(redirect: Redirect, names: Vocabulary, place: Place) -> Red
         path = redirect.to[len(prefix) :] or "/"
         if parts.scheme not in ("http", "https") or not parts.netloc or "$" in parts.netloc or "@" in parts.netloc:
             # A host chosen by a value would be an open redirect (CWE-601).
-            (place / "to").problem("bad-redirect", f"{redirect.to!r} is not a place to go to", "write /path or https://host/path")
+            (place / "to").problem(
+                "bad-redirect", f"{redirect.to!r} is not a place to go to", "write /path or https://host/path"
+            )
             return RedirectPlan(status=redirect.status, location=lambda scope: "/", roots=frozenset())
     try:
         target = compile_url_template(path, names)

@@ -48,7 +48,10 @@ def compile_calls(
     if cycle := graph.cycle():
         chain = " → ".join([cycle[0].source, *(edge.target for edge in cycle)])
         (place / cycle[0].target).problem(
-            "call-cycle", f"calls wait for each other: {chain}", f"break it where {cycle[-1].expression!r} is read", at_key=True
+            "call-cycle",
+            f"calls wait for each other: {chain}",
+            f"break it where {cycle[-1].expression!r} is read",
+            at_key=True,
         )
     index = {name: at for at, name in enumerate(calls)}
     shared = _sharing(drafts)
@@ -71,7 +74,12 @@ def _check_name(name: str, place: Place) -> None:
     if not _NAME.fullmatch(name):
         place.problem("bad-name", f"{name!r} cannot be a call's name", "use letters, digits and _", at_key=True)
     elif name in RESERVED_ROOTS:
-        place.problem("reserved-name", f"a call cannot be named {name!r}: it means the request's", "choose another name", at_key=True)
+        place.problem(
+            "reserved-name",
+            f"a call cannot be named {name!r}: it means the request's",
+            "choose another name",
+            at_key=True,
+        )
 
 
 def _check_after(call: Call, calls: Mapping[str, Call], place: Place) -> None:
@@ -129,7 +137,9 @@ def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str])
     if len(keys) != 1:
         what = f"both {' and '.join(keys)}" if keys else "no request"
         key_place = draft.place / keys[1] if keys else draft.place
-        key_place.problem("bad-call", f"call {draft.name!r} has {what}", f"write one of {', '.join(METHOD_KEYS)}", at_key=True)
+        key_place.problem(
+            "bad-call", f"call {draft.name!r} has {what}", f"write one of {', '.join(METHOD_KEYS)}", at_key=True
+        )
         return "GET", "", _NO_TARGET
     place = draft.place / keys[0]
     text = getattr(draft.call, keys[0])
@@ -190,7 +200,9 @@ def _compile_ok_if(call: Call, place: Place) -> Evaluate | None:
 
 def _edges(draft: _Draft, known: Mapping[str, Call]) -> list[Edge]:
     edges = [Edge(ref.call, draft.name, ref.text) for ref in draft.reads if ref.call is not None]
-    edges += [Edge(ref.call, draft.name, ref.text, fallback=True) for ref in draft.fallback_reads if ref.call is not None]
+    edges += [
+        Edge(ref.call, draft.name, ref.text, fallback=True) for ref in draft.fallback_reads if ref.call is not None
+    ]
     edges += [Edge(name, draft.name, "after") for name in draft.call.after if name in known]
     return list(dict.fromkeys(edges))
 

@@ -52,9 +52,13 @@ def routes_table(plan: Plan) -> str:
     for route in plan.routes:
         host = f"{route.host}" if route.host else ""
         upstreams = ", ".join(upstreams_of(route.action))
-        rows.append((",".join(route.methods) or "*", host + route.pattern, route.name, action_name(route.action), upstreams))
+        rows.append(
+            (",".join(route.methods) or "*", host + route.pattern, route.name, action_name(route.action), upstreams)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def explain(route: RoutePlan) -> str:
@@ -99,7 +103,9 @@ def mermaid(route: RoutePlan) -> str:
         lines += [f"    request --> {name}[({_label(name)})]" for name in upstreams_of(action)]
         return "\n".join(lines)
     for call in action.calls:
-        lines.append(f'    call_{call.name}["{_label(call.name)}<br/>{call.method} {_label(call.upstream)}:{_label(call.target.text)}"]')
+        lines.append(
+            f'    call_{call.name}["{_label(call.name)}<br/>{call.method} {_label(call.upstream)}:{_label(call.target.text)}"]'
+        )
         if not call.requires and not call.lazy:
             lines.append(f"    request --> call_{call.name}")
     lines += [_arrow(edge) for edge in action.graph.edges]

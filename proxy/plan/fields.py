@@ -44,7 +44,9 @@ def compile_field_value(value: Any, names: Vocabulary, place: Place) -> Expressi
     return None
 
 
-def compile_query(values: Mapping[str, Any], names: Vocabulary, place: Place) -> tuple[tuple[Field, ...], list[Reference]]:
+def compile_query(
+    values: Mapping[str, Any], names: Vocabulary, place: Place
+) -> tuple[tuple[Field, ...], list[Reference]]:
     """Fields of a query or form. A list in the file gives a field per element."""
     fields: list[Field] = []
     reads: list[Reference] = []
@@ -58,7 +60,9 @@ def compile_query(values: Mapping[str, Any], names: Vocabulary, place: Place) ->
     return tuple(fields), reads
 
 
-def compile_headers(values: Mapping[str, Any], names: Vocabulary, place: Place) -> tuple[tuple[Field, ...], list[Reference]]:
+def compile_headers(
+    values: Mapping[str, Any], names: Vocabulary, place: Place
+) -> tuple[tuple[Field, ...], list[Reference]]:
     """Header fields; names that frame a message are refused."""
     fields: list[Field] = []
     reads: list[Reference] = []
@@ -68,7 +72,9 @@ def compile_headers(values: Mapping[str, Any], names: Vocabulary, place: Place) 
         if (expression := compile_field_value(value, names, place / name)) is None:
             continue
         if expression.plural:
-            (place / name).problem("plural-path", f"header {name!r} needs one value, not a list", "select one with an index")
+            (place / name).problem(
+                "plural-path", f"header {name!r} needs one value, not a list", "select one with an index"
+            )
             continue
         if expression.constant and isinstance(text := expression.evaluate(_EMPTY), str) and not is_field_value(text):
             (place / name).problem("bad-header", f"header {name!r} holds a control character", "leave it out")
@@ -137,5 +143,3 @@ def _check_header_name(name: str, place: Place) -> bool:
 def _field(name: str, expression: Expression) -> Field:
     reads = expression.reads
     return Field(name, expression.evaluate, from_client(reads), only_client(reads), expression.text)
-
-

@@ -57,9 +57,15 @@ def parse_pattern(text: str) -> Pattern:
             raise Invalid("bad-pattern", f"{text!r} has two parameters named {name!r}", "name them apart")
     for segment in segments[:-1]:
         if isinstance(segment, Param) and segment.kind == "path":
-            raise Invalid("bad-pattern", f"{{{segment.name}:path}} takes the rest, so it stands last", "use {name} for one segment")
+            raise Invalid(
+                "bad-pattern",
+                f"{{{segment.name}:path}} takes the rest, so it stands last",
+                "use {name} for one segment",
+            )
         if segment == Literal(""):
-            raise Invalid("unreachable-route", f"{text!r} has a doubled slash, which requests never have", "write one slash")
+            raise Invalid(
+                "unreachable-route", f"{text!r} has a doubled slash, which requests never have", "write one slash"
+            )
     return Pattern(text, segments)
 
 
@@ -73,7 +79,11 @@ def _segment(piece: str, text: str) -> Literal | Param:
     if not _NAME.fullmatch(name):
         raise Invalid("bad-pattern", f"{name!r} cannot be a parameter's name", "use letters, digits and _")
     if kind not in KINDS:
-        raise Invalid("bad-pattern", f"{kind!r} is not a kind of parameter", did_you_mean(kind, KINDS) or "kinds are int, uuid and path")
+        raise Invalid(
+            "bad-pattern",
+            f"{kind!r} is not a kind of parameter",
+            did_you_mean(kind, KINDS) or "kinds are int, uuid and path",
+        )
     return Param(name, kind)  # type: ignore[arg-type]
 
 
@@ -81,10 +91,16 @@ def _literal(piece: str, text: str) -> Literal:
     if piece.startswith(":") and len(piece) > 1:
         raise Invalid("bad-pattern", f"{piece!r} is another router's spelling of a parameter", f"write {{{piece[1:]}}}")
     if "*" in piece:
-        raise Invalid("bad-pattern", f"{piece!r} is another router's spelling of a parameter", "write {name}, or {rest:path} for the rest")
+        raise Invalid(
+            "bad-pattern",
+            f"{piece!r} is another router's spelling of a parameter",
+            "write {name}, or {rest:path} for the rest",
+        )
     encoded = quote(piece, safe="!$&'()+,;=:@%-._~")
     try:
         normal = normalise_path("/" + encoded)[1:]
     except BadRequest as error:
-        raise Invalid("unreachable-route", f"no request can match {text!r}: {error.detail}", "write the path as clients send it") from None
+        raise Invalid(
+            "unreachable-route", f"no request can match {text!r}: {error.detail}", "write the path as clients send it"
+        ) from None
     return Literal(normal)

@@ -8,7 +8,8 @@ order of the file never matters.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal as OneOf, TypeVar
+from typing import Any, Generic, TypeVar
+from typing import Literal as OneOf
 from urllib.parse import parse_qsl
 
 from proxy.errors import MethodNotAllowed, RouteNotFound
@@ -87,14 +88,17 @@ class Router(Generic[T]):
                 case Literal(text):
                     node = node.literals.setdefault(text, _Node())
                 case Param(kind="int"):
-                    node = node.ints = node.ints or _Node()
+                    node.ints = node.ints or _Node()
+                    node = node.ints
                 case Param(kind="uuid"):
-                    node = node.uuids = node.uuids or _Node()
+                    node.uuids = node.uuids or _Node()
+                    node = node.uuids
                 case Param(kind="path"):
                     node.rest.append(leaf)
                     return
                 case Param():
-                    node = node.plain = node.plain or _Node()
+                    node.plain = node.plain or _Node()
+                    node = node.plain
         node.leaves.append(leaf)
 
     def find(self, method: str, path: str, host: str, headers: Mapping[str, str], query: str) -> Found[T] | Options:
@@ -130,7 +134,9 @@ def _sort(root: _Node[T]) -> None:
         waiting += [*node.literals.values(), *(inner for inner in (node.ints, node.uuids, node.plain) if inner)]
 
 
-def _walk(node: _Node[T], segments: list[str], at: int, values: tuple[Any, ...]) -> Iterator[tuple[_Leaf[T], tuple[Any, ...]]]:
+def _walk(
+    node: _Node[T], segments: list[str], at: int, values: tuple[Any, ...]
+) -> Iterator[tuple[_Leaf[T], tuple[Any, ...]]]:
     """The leaves that the path can reach, the most specific first."""
     if at == len(segments):
         for leaf in node.leaves:

@@ -153,5 +153,3 @@ def forwarded_client(peer: str, values: list[str] | tuple[str, ...], trusted: Ne
         if not is_trusted(client, trusted):
             return client
     return client
-
-

@@ -1,8 +1,8 @@
 """The `proxy` action: one request to one upstream, its answer as it came. Buffered both ways."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-import asyncio
 from multidict import CIMultiDict
 
 from proxy.clock import monotonic
@@ -18,7 +18,15 @@ from proxy.upstream.exchange import Upstream, UpstreamRequest
 VIA = "1.1 proxy-composer"
 MAX_ANSWER = 64 * 1024 * 1024
 # What a client says of the path it came: believed from trusted proxies only, so always written anew.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "host", "content-length")
+_FORWARDED = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "host",
+    "content-length",
+)
 
 
 def passthrough_action(

@@ -129,7 +129,7 @@ def _check_head(response: ClientResponse) -> None:
     if not 200 <= response.status <= 599:
         raise UpstreamInvalid(f"the upstream answered with status {response.status}, which was not asked for")
     for name, value in response.raw_headers:
-        if any(byte < 0x20 and byte != 0x09 or byte == 0x7F for byte in value) or not name.isascii():
+        if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value) or not name.isascii():
             raise UpstreamInvalid("a header of the upstream's answer holds a control character")
 
 
