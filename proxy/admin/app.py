@@ -16,7 +16,7 @@ from proxy.plan.explain import describe_routes
 
 GATEWAY = web.AppKey("gateway", Gateway)
 METRICS = web.AppKey("metrics", Metrics)
-READY = web.AppKey("ready", Callable[[], bool])
+READY: web.AppKey[Callable[[], bool]] = web.AppKey("ready")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

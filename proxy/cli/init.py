@@ -12,7 +12,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "init",
         help="write a commented routes.yaml",
-        description="Write a commented routes.yaml to start from: to a file that does not exist yet, or to standard output.",
+        description="Write a commented routes.yaml to start from, to a new file or to standard output.",
     )
     parser.add_argument("file", nargs="?", help="the file to make (default: standard output)")
     parser.set_defaults(run=run)

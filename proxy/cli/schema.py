@@ -11,7 +11,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "schema",
         help="print the JSON Schema of routes.yaml",
-        description="Print the JSON Schema of routes.yaml. Editors with a YAML language server complete and check by it.",
+        description="Print the JSON Schema of routes.yaml; editors complete and check by it.",
     )
     parser.set_defaults(run=run)
 

@@ -16,6 +16,7 @@ from aiohttp import http_parser, web
 from proxy.admin.app import make_admin
 from proxy.background import Background
 from proxy.cli.terminal import IMPOSSIBLE, OK, show_problems
+from proxy.events import Observer
 from proxy.gateway import ConfigRefused, Gateway
 from proxy.observe.accesslog import access_log
 from proxy.observe.logs import set_up_logging
@@ -73,7 +74,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def serve(arguments: argparse.Namespace) -> int:
     """Load, listen, and wait for the signal to stop. Nothing listens if anything is wrong."""
     metrics = Metrics()
-    observers = [metrics] if arguments.no_access_log else [metrics, access_log(sys.stdout.buffer)]
+    observers: list[Observer] = [metrics] if arguments.no_access_log else [metrics, access_log(sys.stdout.buffer)]
     gateway = Gateway(arguments.config, observers)
     try:
         await gateway.load("start")

@@ -230,7 +230,7 @@ def _first_model(annotation: Any) -> Any:
     """The model that an annotation such as `dict[str, Call] | None` is about."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    arguments = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
     if getattr(annotation, "__origin__", None) is dict:
         return _Values(_first_model(arguments[1]))
     for argument in arguments:
@@ -281,7 +281,7 @@ def _plain_words(error: Any, secrets: frozenset[str]) -> tuple[str, str]:
 
 
 def _kind(value: Any) -> str:
-    return {dict: "mapping", list: "list"}.get(type(value), type(value).__name__)
+    return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list) else type(value).__name__
 
 
 def _secret_texts(document: Mapping) -> frozenset[str]:

@@ -13,7 +13,6 @@ import yaml
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -119,7 +118,7 @@ class _Builder:
         self._aliased = 0
         self.problems: list[Problem] = []
 
-    def build(self, events: Iterator[Event]) -> Node | None:
+    def build(self, events: Iterator[Any]) -> Node | None:
         documents = 0
         root: Node | None = None
         for event in events:
@@ -134,7 +133,7 @@ class _Builder:
         empty = isinstance(root, Scalar) and root.value is None and root.plain
         return None if empty else root
 
-    def _node(self, event: Event, events: Iterator[Event], depth: int) -> Node:
+    def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         kind = type(event)
         if kind is ScalarEvent:
             node: Node = self._scalar(event)
@@ -170,7 +169,7 @@ class _Builder:
             self._complain(event, "bad-tag", f"the tag {event.tag} does not fit or is not known here", "leave it out")
         return value
 
-    def _sequence(self, event: Any, events: Iterator[Event], depth: int) -> Sequence:
+    def _sequence(self, event: Any, events: Iterator[Any], depth: int) -> Sequence:
         items: list[Node] = []
         for inner in events:
             if type(inner) is SequenceEndEvent:
@@ -179,7 +178,7 @@ class _Builder:
         self._check_collection_tag(event, "seq")
         return Sequence(self._file, event.start_mark.line + 1, event.start_mark.column + 1, items)
 
-    def _mapping(self, event: Any, events: Iterator[Event], depth: int) -> Mapping:
+    def _mapping(self, event: Any, events: Iterator[Any], depth: int) -> Mapping:
         entries: dict[str, Node] = {}
         keys: dict[str, tuple[int, int]] = {}
         merged: list[Node] = []
@@ -203,7 +202,7 @@ class _Builder:
         self._check_collection_tag(event, "map")
         return Mapping(self._file, event.start_mark.line + 1, event.start_mark.column + 1, entries, keys)
 
-    def _key(self, event: Any, events: Iterator[Event], depth: int) -> str:
+    def _key(self, event: Any, events: Iterator[Any], depth: int) -> str:
         if type(event) is ScalarEvent:
             return str(event.value)
         if type(event) is MappingStartEvent and event.flow_style:

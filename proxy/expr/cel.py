@@ -1,12 +1,13 @@
 """CEL, the Common Expression Language, for deciding and computing.
 
-The only importer of the `cel` module, which takes half a second to load and so is loaded when a configuration first uses
-it. A program is given the roots that it names and nothing else: converting a large document costs milliseconds.
+The only importer of the `cel` module, which takes half a second to load and so is loaded when a configuration first
+uses it. A program is given the roots that it names and nothing else: converting a large document costs milliseconds.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from proxy.expr.expression import CALL_FIELDS, FIELDS, Expression
@@ -20,7 +21,39 @@ class CelFailed(ValueError):
 
 
 STANDARD = frozenset(
-    ["all", "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one", "filter", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"]
+    [
+        "all",
+        "bool",
+        "bytes",
+        "contains",
+        "double",
+        "duration",
+        "dyn",
+        "endsWith",
+        "exists",
+        "exists_one",
+        "filter",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getDayOfYear",
+        "getFullYear",
+        "getHours",
+        "getMilliseconds",
+        "getMinutes",
+        "getMonth",
+        "getSeconds",
+        "has",
+        "int",
+        "map",
+        "matches",
+        "size",
+        "startsWith",
+        "string",
+        "timestamp",
+        "type",
+        "uint",
+    ]
 )
 _TYPES = frozenset({"int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type", "dyn"})
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
@@ -215,5 +248,5 @@ def _indexes_headers(words: list[str], bracket: int) -> bool:
 
 def _guarded(keys: list[str]) -> str:
     chains = [".".join(keys[: length + 1]) for length in range(len(keys))]
-    guards = [f"{parent} != null && has({chain})" for parent, chain in zip(chains, chains[1:], strict=False)]
+    guards = [f"{parent} != null && has({chain})" for parent, chain in pairwise(chains)]
     return f"({' && '.join(guards)} ? {chains[-1]} : null)"

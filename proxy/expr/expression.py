@@ -257,10 +257,8 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
         raise Invalid("unknown-root", f"{path.text!r} does not start with a name", "write $.<call> or $.params.<name>")
     root = path.steps[0].key
     if root not in names.roots:
-        hint = (
-            did_you_mean(root, names.roots)
-            or f"known here: {', '.join(sorted(names.calls | names.local)) or 'no calls'}, params, query, headers, body …"
-        )
+        here = ", ".join(sorted(names.calls | names.local)) or "no calls"
+        hint = did_you_mean(root, names.roots) or f"known here: {here}, params, query, headers, body …"
         raise Invalid(
             "unknown-root",
             f"{path.text!r} starts with {root!r}, which is neither a call nor a part of the request",

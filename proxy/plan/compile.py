@@ -37,9 +37,9 @@ def compile_plan(
     """
     before = len(place.found)
     upstreams = {
-        name: compiled
+        name: plan
         for name, upstream in config.upstreams.items()
-        if (compiled := compile_upstream(name, upstream, place / "upstreams" / name)) is not None
+        if (plan := compile_upstream(name, upstream, place / "upstreams" / name)) is not None
     }
     known = frozenset(config.upstreams)
     constants: tuple[tuple[str, Any], ...] = (("env", dict(env)),)
@@ -108,7 +108,7 @@ def parse_endpoint(url: str) -> Endpoint:
     except ValueError:
         raise Invalid("bad-url", "this is not the URL of an upstream", hint) from None
     if parts.scheme not in ("http", "https"):
-        raise Invalid("bad-url", f"an upstream's URL starts with http:// or https://, not {url.split('/', maxsplit=1)[0]!r}", hint)
+        raise Invalid("bad-url", f"an upstream's URL starts with http:// or https://, not {parts.scheme!r}", hint)
     if parts.username is not None or parts.password is not None:
         raise Invalid(
             "bad-url", "an upstream's URL holds no credentials", "send them as a header: headers: {Authorization: …}"

@@ -62,8 +62,7 @@ def request_roots(reads: Iterable[Reference]) -> frozenset[str]:
 def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place) -> ProxyPlan:
     """A pass-through to one upstream."""
     if action.to not in upstreams:
-        where = place / "to" if action.model_fields_set != {"to"} else place / "to"
-        where.problem(
+        (place / "to").problem(
             "unknown-upstream",
             f"there is no upstream {action.to!r}",
             did_you_mean(action.to, upstreams) or "declare it under upstreams",

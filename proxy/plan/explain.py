@@ -103,9 +103,8 @@ def mermaid(route: RoutePlan) -> str:
         lines += [f"    request --> {name}[({_label(name)})]" for name in upstreams_of(action)]
         return "\n".join(lines)
     for call in action.calls:
-        lines.append(
-            f'    call_{call.name}["{_label(call.name)}<br/>{call.method} {_label(call.upstream)}:{_label(call.target.text)}"]'
-        )
+        request = f"{call.method} {_label(call.upstream)}:{_label(call.target.text)}"
+        lines.append(f'    call_{call.name}["{_label(call.name)}<br/>{request}"]')
         if not call.requires and not call.lazy:
             lines.append(f"    request --> call_{call.name}")
     lines += [_arrow(edge) for edge in action.graph.edges]

@@ -28,7 +28,7 @@ class Serving(Protocol):
     @property
     def max_target(self) -> int: ...
 
-    def __enter__(self) -> object: ...
+    def __enter__(self) -> "Serving": ...
 
     def __exit__(self, *exc_info: object) -> None: ...
 
@@ -37,7 +37,7 @@ def dispatch(current: Callable[[], Serving]) -> Callable[[Request], Awaitable[Re
     """A service that matches and serves. `current` is read once per request."""
 
     async def serve(request: Request) -> Response:
-        with current() as generation:  # type: ignore[attr-defined]
+        with current() as generation:
             return await _serve_in(generation, request)
 
     return serve
