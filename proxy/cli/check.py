@@ -13,7 +13,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "check",
         help="report every problem of a configuration",
-        description="Report every problem of a configuration and its includes, FILE:LINE:COLUMN: [code] – hint.",
+        description="Report every problem of a configuration and its includes, with its place and a hint.",
     )
     parser.add_argument("file", nargs="?", default="routes.yaml", help="the configuration (default: routes.yaml)")
     parser.add_argument("--json", action="store_true", help="print the problems as a JSON document")

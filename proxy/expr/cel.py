@@ -21,7 +21,7 @@ class CelFailed(ValueError):
 
 
 STANDARD = frozenset(
-    [
+    {
         "all",
         "bool",
         "bytes",
@@ -53,7 +53,7 @@ STANDARD = frozenset(
         "timestamp",
         "type",
         "uint",
-    ]
+    }
 )
 _TYPES = frozenset({"int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type", "dyn"})
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
