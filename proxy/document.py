@@ -70,3 +70,13 @@ def scalar_text(value: object) -> str | None:
     if isinstance(value, int | float):
         return str(value)
     return None
+
+
+def plain_numbers(value: Any) -> Any:
+    """The value with ordinary floats, for libraries that take only those."""
+    kind = type(value)
+    if kind is dict:
+        return {key: plain_numbers(inner) for key, inner in value.items()}
+    if kind is list:
+        return [plain_numbers(inner) for inner in value]
+    return float(value) if kind is ExactFloat else value

@@ -48,7 +48,15 @@ def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Pr
     resolver = Resolver(env, secret_reader(folder, sources.watched))
     for node in (sources.root, *sources.included):
         resolver.resolve(node)
-    found.extend(resolver.problems)
+    unset = {problem.span for problem in resolver.problems}
+    plan = _check_and_compile(path, sources, env, found)
+    # A value that is not there is reported once, not again as a wrong URL or name.
+    found[:] = [*(problem for problem in found if problem.span not in unset), *resolver.problems]
+    return plan
+
+
+def _check_and_compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Problem]) -> Plan | None:
+    assert sources.root is not None
     document = merge_documents(sources.root, sources.included, found)
     if document is None:
         return None

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from proxy.document import plain_numbers
 from proxy.expr.expression import CALL_FIELDS, FIELDS, Expression
 from proxy.expr.functions import FUNCTIONS
 from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
@@ -90,15 +91,20 @@ def _evaluator(
     text: str, execute: Callable[[dict[str, Any]], Any], roots: tuple[str, ...], extra: dict[str, Any]
 ) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
-        variables = {root: None if (value := scope.get(root)) is MISSING else value for root in roots}
-        variables.update(extra)
         try:
+            # The library takes no subclass of float, and ours remembers its text.
+            variables = {root: _given(scope.get(root)) for root in roots}
+            variables.update(extra)
             return execute(variables)
         except Exception as error:  # the library raises five kinds, none of them its own
             missing = f"there is no {error}" if isinstance(error, KeyError) else _first_line(error)
             raise CelFailed(f"{text}: {missing}") from None
 
     return evaluate
+
+
+def _given(value: Any) -> Any:
+    return None if value is MISSING else plain_numbers(value)
 
 
 @lru_cache(maxsize=8192)
