@@ -5,25 +5,35 @@ characters, broken percent-encoding. What remains goes upstream byte for byte.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from proxy.errors import BadRequest, TargetTooLong
 
 MAX_LENGTH = 8190
 MAX_PAIRS = 1000
-_ORDINARY = re.compile(r"(?:/[0-9A-Za-z_~-][0-9A-Za-z_.~-]*)+/?|/")
+
+_SEGMENT = r"(?!\.\.?(?:/|\Z))[0-9A-Za-z_.~-]+"
+# A path that is its own normal form; nearly every request has one.
+_ORDINARY = re.compile(rf"/(?:{_SEGMENT}(?:/|\Z))*+")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
-_ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.I)
-_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|%")
+_QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")
+# No user information: RFC 9110 §4.2.4 says to treat it as an error, and §4.2.1 that a host is never empty.
+_ABSOLUTE = re.compile(r"https?://((?:[0-9a-z._~-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?)(?=[/?]|\Z)", re.I)
+_ENCODED = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
 _SLASHES = re.compile(r"/{2,}")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_DOT_SEGMENT = re.compile(r"(?:^|[/\\])\.{1,2}(?:$|[/\\])")
+# Also inside what is one segment to us: an upstream may decode %2F and %5C, and Java servers drop `;x` from `..;x`.
+_DOT_SEGMENT = re.compile(r"(?:^|[/\\])\.\.?(?:;[^/\\]*)?(?:$|[/\\])")
+# How often a path is decoded to look for dot segments. A bound, or `%25252525…` would cost a pass for each level.
+_DECODINGS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`path` is normalised and percent-encoded; `query` is raw, without its question mark."""
+class Target(NamedTuple):
+    """`path` is normalised and percent-encoded; `query` is raw, without its question mark.
+
+    `authority` is that of an absolute target, to be compared with the Host field. For `*` the path is `*`.
+    """
 
     path: str
     query: str
@@ -32,34 +42,37 @@ class Target:
 
 
 def normalise(raw: str, *, max_length: int = MAX_LENGTH) -> Target:
-    """The target of a request line. Raises `BadRequest` or `TargetTooLong`."""
+    """The target of a request line in origin-form. Raises `BadRequest` or `TargetTooLong`.
+
+    Applying it to its own result changes nothing. The query is kept byte for byte: a backslash or a lone percent
+    sign in it is what browsers send, and means the same to everybody who does not decode it.
+    """
     if len(raw) > max_length:
         raise TargetTooLong(f"the request target is longer than {max_length} characters")
     path, mark, query = raw.partition("?")
-    if _ORDINARY.fullmatch(path) and (not query or _is_clean_query(query)):
+    if _ORDINARY.fullmatch(path) and (not query or _QUERY.fullmatch(query)):
         return Target(path, query, bool(mark))
-    return _normalise_slowly(raw)
+    return _normalise_fully(raw)
 
 
-def _is_clean_query(query: str) -> bool:
-    return "#" not in query and _VISIBLE.fullmatch(query) is not None
-
-
-def _normalise_slowly(raw: str) -> Target:
-    if not raw or not _VISIBLE.fullmatch(raw):
+def _normalise_fully(raw: str) -> Target:
+    if not raw:
+        raise BadRequest("the request target is empty")
+    if not _VISIBLE.fullmatch(raw):
         raise BadRequest("the request target holds characters that must be percent-encoded")
     if "#" in raw:
         raise BadRequest("the request target holds a fragment")
     if raw == "*":
         return Target("*", "", False)
     authority = None
-    if found := _ABSOLUTE.fullmatch(raw):
-        authority, raw = found[2], found[3]
+    if absolute := _ABSOLUTE.match(raw):
+        authority = absolute[1]
+        raw = raw[absolute.end() :]
         if not raw.startswith("/"):
             raw = "/" + raw
     path, mark, query = raw.partition("?")
     if not path.startswith("/"):
-        raise BadRequest("the request target is not a path")
+        raise BadRequest("the request target is neither a path nor an http URL")
     return Target(normalise_path(path), query, bool(mark), authority)
 
 
@@ -68,15 +81,10 @@ def normalise_path(path: str) -> str:
     if "\\" in path:
         raise BadRequest("the path holds a backslash")
     path = _ENCODED.sub(_normal_byte, path)
-    # Doubled slashes are joined, as nginx does by default: `//admin` must not pass by a rule for `/admin`.
+    # Doubled slashes are joined, as nginx does unless told otherwise (merge_slashes): `//admin` must not pass by a
+    # rule for `/admin`, and sent on or put into a Location it would name a host (RFC 3986 §4.2, `//host/path`).
     path = _SLASHES.sub("/", path)
-    decoded = path
-    for _ in range(3):  # also what an upstream would see that decodes once more
-        if _DOT_SEGMENT.search(decoded):
-            raise BadRequest("the path holds a dot segment")
-        if "%" not in decoded:
-            break
-        decoded = _decode_once(decoded)
+    _refuse_dot_segments(path)
     return path
 
 
@@ -90,40 +98,45 @@ def _normal_byte(found: re.Match[str]) -> str:
     return chr(byte) if byte in _UNRESERVED else text.upper()
 
 
-def _decode_once(text: str) -> str:
-    return unquote_to_bytes(text).decode("latin-1")
+def _refuse_dot_segments(path: str) -> None:
+    """Raise `BadRequest` if the path has a dot segment now, or would have one for those who decode it (again)."""
+    for _ in range(_DECODINGS):
+        if _DOT_SEGMENT.search(path):
+            raise BadRequest("the path holds a dot segment")
+        if "%" not in path:
+            return
+        path = unquote_to_bytes(path).decode("latin-1")
+    if _DOT_SEGMENT.search(path):
+        raise BadRequest("the path holds a dot segment")
 
 
 def decode_segment(segment: str) -> str:
-    """A path segment as text. Raises `BadRequest` if it is not UTF-8."""
-    if "%" not in segment:
-        return segment
-    try:
-        return unquote_to_bytes(segment).decode()
-    except UnicodeDecodeError:
-        raise BadRequest("the path is not UTF-8") from None
+    """A path segment, or several, as text; `%2F` becomes a slash. Raises `BadRequest` if it is not UTF-8."""
+    return _decode(segment, "the path")
 
 
 def split_query(query: str) -> list[tuple[str, str]]:
-    """The decoded pairs of a query or form, in order. Raises `BadRequest`."""
+    """The decoded pairs of a query or form, in order, as browsers write them (WHATWG URL §5.1).
+
+    A plus sign is a space, a percent sign that encodes nothing is itself, empty pairs are left out, but count.
+    Raises `BadRequest` for more than `MAX_PAIRS` pairs, and for what is not UTF-8.
+    """
     if not query:
         return []
-    pairs = query.split("&")
-    if len(pairs) > MAX_PAIRS:
+    if query.count("&") >= MAX_PAIRS:
         raise BadRequest(f"the query has more than {MAX_PAIRS} parameters")
     decoded = []
-    for pair in pairs:
+    for pair in query.replace("+", " ").split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            decoded.append((_decode_form(name), _decode_form(value)))
+            decoded.append((_decode(name, "the query"), _decode(value, "the query")))
     return decoded
 
 
-def _decode_form(text: str) -> str:
-    text = text.replace("+", " ")
-    if "%" not in text:
+def _decode(text: str, what: str) -> str:
+    if "%" not in text and text.isascii():
         return text
     try:
         return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError:
-        raise BadRequest("the query is not UTF-8") from None
+    except UnicodeError:  # Decode: the bytes. Encode: a surrogate, which stands for a byte that was not UTF-8.
+        raise BadRequest(f"{what} is not UTF-8") from None
