@@ -30,7 +30,19 @@ RANK = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # `config/source.py` reads files, which is what it is for.
 PURE = {"errors", "problems", "message", "document", "events", "target", "expr", "merge", "config", "plan"}
 IMPURE_FILES = {"config/source.py"}
-WAITING = {"aiohttp", "asyncio", "socket", "ssl", "time", "random", "os", "pathlib", "logging", "threading", "subprocess"}
+WAITING = {
+    "aiohttp",
+    "asyncio",
+    "socket",
+    "ssl",
+    "time",
+    "random",
+    "os",
+    "pathlib",
+    "logging",
+    "threading",
+    "subprocess",
+}
 MAX_LINES = 450
 MAX_FUNCTION = 60
 
@@ -79,7 +91,9 @@ def test_a_pure_module_imports_nothing_that_waits(path: Path) -> None:
 
 def test_there_is_no_cycle_between_modules() -> None:
     known = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in MODULES}
-    graph = {name: [module for module in imports(path) if module in known and module != name] for name, path in known.items()}
+    graph = {
+        name: [module for module in imports(path) if module in known and module != name] for name, path in known.items()
+    }
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
@@ -110,7 +124,9 @@ def test_every_unit_test_has_its_module() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= MAX_LINES, f"{name_of(path)} is over {MAX_LINES} lines: is there a second thing in it?"
+    assert len(text.splitlines()) <= MAX_LINES, (
+        f"{name_of(path)} is over {MAX_LINES} lines: is there a second thing in it?"
+    )
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1

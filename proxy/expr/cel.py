@@ -174,7 +174,7 @@ def _references(text: str, tokens: list[_Token], bound: frozenset[str], names: V
         if kind != "name" or (index and tokens[index - 1][1] == ".") or word in bound or word in constants:
             continue
         following = tokens[index + 1][1] if index + 1 < len(tokens) else ""
-        if following == "(" or word in ("true", "false", "null", "in") or word in _TYPES:
+        if following == "(" or word in ("true", "false", "null", "in") or (word in _TYPES and word not in names.roots):
             continue
         if following == ":" and index and tokens[index - 1][1] in "{,":
             continue  # a field of a message literal, not a name
