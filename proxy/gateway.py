@@ -19,7 +19,7 @@ from proxy.message import Request
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
-from proxy.server.adapter import Networks, parse_networks
+from proxy.server.adapter import Adapter, Networks, parse_networks
 from proxy.server.dispatch import dispatch
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.passthrough import passthrough_action
@@ -138,6 +138,15 @@ class Gateway:
         """The generation that new requests are served by. `load` must have succeeded once."""
         assert self._current is not None
         return self._current
+
+    def make_adapter(self) -> Adapter:
+        """What a listener serves by: always the current generation."""
+        return Adapter(
+            self.service,
+            trusted=lambda: self.current.trusted,
+            body_s=lambda: self.current.plan.server.body_s,
+            observer=self.observe,
+        )
 
     @property
     def registry(self) -> Registry:

@@ -1,8 +1,8 @@
 """Loading as one function of a path: read, resolve, check, compile. Every problem of every file, in one result."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from proxy.config.check import check_document, merge_documents
 from proxy.config.environment import Resolver
@@ -42,6 +42,14 @@ def load(path: str, env: Mapping[str, str] | None = None) -> Loaded:
     return Loaded(plan, unique, sources.texts, tuple(dict.fromkeys(sources.watched)), sources.unreadable)
 
 
+def redact(problem: Problem, secrets: Collection[str]) -> Problem:
+    """The problem without any secret's text in it."""
+    message, hint = problem.message, problem.hint
+    for secret in secrets:
+        message, hint = message.replace(secret, "…"), hint.replace(secret, "…")
+    return replace(problem, message=message, hint=hint) if secrets else problem
+
+
 def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Problem]) -> Plan | None:
     assert sources.root is not None
     folder = env.get("PROXY_SECRETS", SECRETS_FOLDER)
@@ -52,6 +60,7 @@ def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Pr
     plan = _check_and_compile(path, sources, env, found)
     # A value that is not there is reported once, not again as a wrong URL or name.
     found[:] = [*(problem for problem in found if problem.span not in unset), *resolver.problems]
+    found[:] = [redact(problem, resolver.secrets) for problem in found]
     return plan
 
 

@@ -22,7 +22,6 @@ from proxy.observe.accesslog import access_log
 from proxy.observe.logs import set_up_logging
 from proxy.observe.metrics import Metrics
 from proxy.reload import load_on_hangup, watch_files
-from proxy.server.adapter import Adapter
 from proxy.server.listener import Listener, bind
 
 _LOG = logging.getLogger("proxy.serve")
@@ -97,7 +96,7 @@ async def serve(arguments: argparse.Namespace) -> int:
 async def _serve_until(
     stopping: asyncio.Event, arguments: argparse.Namespace, gateway: Gateway, metrics: Metrics, background: Background
 ) -> None:
-    adapter = Adapter(gateway.service, lambda: gateway.current.trusted, lambda: gateway.current.plan.server.body_s)
+    adapter = gateway.make_adapter()
     listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
     admin = web.AppRunner(
         make_admin(gateway, metrics, lambda: not stopping.is_set()),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.config.tree import Mapping, Node, Scalar, Sequence, locate, to_plain
+from proxy.config.tree import Mapping, Node, Sequence, locate, to_plain
 from proxy.problems import Path, Place, Problem, Span, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -97,7 +97,6 @@ def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> N
 
 def check_document(document: Mapping, file: str, found: list[Problem]) -> Checked | None:
     """Validate a merged document against the model. None if not even its outline holds."""
-    secrets = _secret_texts(document)
 
     def span_of(path: Path, at_key: bool) -> Span:
         return locate(document, path, at_key, file)
@@ -105,16 +104,16 @@ def check_document(document: Mapping, file: str, found: list[Problem]) -> Checke
     place = Place(found, span_of)
     plain = to_plain(document)
     upstreams, routes = plain.pop("upstreams", None), plain.pop("routes", None)
-    config = _validate(Config, plain, place, secrets)
-    named = _check_upstreams(upstreams, place / "upstreams", secrets)
-    checked = _check_routes(routes, place / "routes", secrets)
+    config = _validate(Config, plain, place)
+    named = _check_upstreams(upstreams, place / "upstreams")
+    checked = _check_routes(routes, place / "routes")
     if config is None:
         # Go on with the defaults: what the routes say can be checked all the same.
         config = Config(version=1)
     return Checked(config.model_copy(update={"upstreams": named}), checked, place, found)
 
 
-def _check_upstreams(upstreams: Any, place: Place, secrets: frozenset[str]) -> dict[str, Upstream]:
+def _check_upstreams(upstreams: Any, place: Place) -> dict[str, Upstream]:
     if upstreams is None:
         return {}
     if not isinstance(upstreams, dict):
@@ -123,11 +122,11 @@ def _check_upstreams(upstreams: Any, place: Place, secrets: frozenset[str]) -> d
     named = {}
     for name, value in upstreams.items():
         # One that is wrong still exists, so that routes that name it are not blamed.
-        named[name] = _validate(Upstream, value, place / name, secrets) or Upstream(urls=["http://localhost"])
+        named[name] = _validate(Upstream, value, place / name) or Upstream(urls=["http://localhost"])
     return named
 
 
-def _check_routes(routes: Any, place: Place, secrets: frozenset[str]) -> list[tuple[int, Route]]:
+def _check_routes(routes: Any, place: Place) -> list[tuple[int, Route]]:
     if routes is None:
         return []
     if not isinstance(routes, list):
@@ -135,19 +134,19 @@ def _check_routes(routes: Any, place: Place, secrets: frozenset[str]) -> list[tu
         return []
     checked = []
     for index, value in enumerate(routes):
-        if (route := _validate(Route, value, place / index, secrets)) is not None:
+        if (route := _validate(Route, value, place / index)) is not None:
             checked.append((index, route))
     return checked
 
 
-def _validate(model: type[M], value: Any, place: Place, secrets: frozenset[str]) -> M | None:
+def _validate(model: type[M], value: Any, place: Place) -> M | None:
     """Validate; report every error; then try once more without what was wrong."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         errors = error.errors(include_url=False)
     for one in errors:
-        _report(one, model, place, secrets)
+        _report(one, model, place)
     pruned = value
     for one in sorted(errors, key=lambda one: len(one["loc"]), reverse=True):
         pruned = _without(pruned, one["loc"])
@@ -171,14 +170,14 @@ def _without(value: Any, path: tuple[int | str, ...]) -> Any:
     return value
 
 
-def _report(error: Any, model: type[BaseModel], place: Place, secrets: frozenset[str]) -> None:
+def _report(error: Any, model: type[BaseModel], place: Place) -> None:
     here = place
     for key in error["loc"]:
         here = here / key
     kind, context = error["type"], error.get("ctx", {})
     name = error["loc"][-1] if error["loc"] else ""
     if kind == "config":
-        here.problem(context["code"], _redact(context["message"], secrets), context["hint"])
+        here.problem(context["code"], context["message"], context["hint"])
     elif kind == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])
         here.problem(
@@ -188,7 +187,7 @@ def _report(error: Any, model: type[BaseModel], place: Place, secrets: frozenset
         owner = here if len(error["loc"]) == 0 else _parent(place, error["loc"])
         owner.problem("missing-key", f"{name!r} is missing", _MISSING_HINTS.get(str(name), f"write {name}: …"))
     else:
-        message, hint = _plain_words(error, secrets)
+        message, hint = _plain_words(error)
         here.problem("wrong-type", message, hint)
 
 
@@ -262,11 +261,9 @@ _WORDS = {
 }
 
 
-def _plain_words(error: Any, secrets: frozenset[str]) -> tuple[str, str]:
+def _plain_words(error: Any) -> tuple[str, str]:
     kind, value = error["type"], error.get("input")
-    shown = _redact(
-        repr(value) if isinstance(value, str | int | float | bool | None) else f"a {_kind(value)}", secrets
-    )[:80]
+    shown = repr(value)[:80] if isinstance(value, str | int | float | bool | None) else f"a {_kind(value)}"
     if kind in _WORDS:
         hint = "quote it" if kind == "string_type" and isinstance(value, int | float | bool) else ""
         return f"{_WORDS[kind]} is needed here, not {shown}", hint
@@ -282,24 +279,3 @@ def _plain_words(error: Any, secrets: frozenset[str]) -> tuple[str, str]:
 
 def _kind(value: Any) -> str:
     return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list) else type(value).__name__
-
-
-def _secret_texts(document: Mapping) -> frozenset[str]:
-    """The scalars that took in a secret: no message may repeat them."""
-    found: set[str] = set()
-    waiting: list[Node] = [document]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Scalar):
-            if node.secret and isinstance(node.value, str):
-                found.add(node.value)
-        else:
-            waiting.extend(node.items if isinstance(node, Sequence) else node.entries.values())
-    return frozenset(found)
-
-
-def _redact(text: str, secrets: frozenset[str]) -> str:
-    for secret in secrets:
-        if secret:
-            text = text.replace(repr(secret), "a secret").replace(secret, "…")
-    return text

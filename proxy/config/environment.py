@@ -1,8 +1,8 @@
 """Resolves `env` and `secret` in a tree, once, when it is loaded. Pure: both are arguments.
 
 `${env.X ?? "default"}` becomes text, anywhere in a string; `$.env.X ?? …` a whole value. What comes in stays a literal:
-dollar signs that the language would read are escaped. A scalar that took in a secret is marked, so that no message
-repeats it.
+dollar signs that the language would read are escaped. The secrets that came in are remembered, so that no message repeats
+one.
 """
 
 import re
@@ -26,6 +26,7 @@ class Resolver:
         self._secret = secret
         self._seen: set[int] = set()
         self.problems: list[Problem] = []
+        self.secrets: set[str] = set()
 
     def resolve(self, node: Node | None) -> None:
         """Resolve every string below `node`; aliased nodes once."""
@@ -44,15 +45,15 @@ class Resolver:
         text = scalar.value
         try:
             if text.startswith(("$.env.", "$.secret.")):
-                scalar.value = escape(self._value(text, scalar))
+                scalar.value = escape(self._value(text))
             elif "${" in text:
-                scalar.value = self._text(text, scalar)
+                scalar.value = self._text(text)
         except Invalid as error:
             span = Span(scalar.file, scalar.line, scalar.column)
             self.problems.append(Problem(span=span, code=error.code, message=error.message, hint=error.hint))
             scalar.value = ""
 
-    def _text(self, text: str, scalar: Scalar) -> str:
+    def _text(self, text: str) -> str:
         """The text with its env and secret holes filled; every other hole stands as it was."""
         result = ""
         rest = text
@@ -62,7 +63,7 @@ class Resolver:
             written = _written_hole(rest, part.text)
             before, _, rest = rest.partition(written)
             result += before
-            result += _escape_holes(self._value(part.text, scalar)) if self._is_ours(part.text) else written
+            result += _escape_holes(self._value(part.text)) if self._is_ours(part.text) else written
         result += rest
         return result if text.startswith("$") and not text.startswith("${") else _escape_start(result, text)
 
@@ -70,7 +71,7 @@ class Resolver:
     def _is_ours(hole: str) -> bool:
         return _ROOT.match(hole) is not None
 
-    def _value(self, text: str, scalar: Scalar) -> str:
+    def _value(self, text: str) -> str:
         operands = split_alternatives(text)
         for operand in operands:
             found = _ROOT.fullmatch(operand)
@@ -79,7 +80,8 @@ class Resolver:
             root, name = found.groups()
             value = self._env.get(name) if root == "env" else self._secret(name)
             if value is not None:
-                scalar.secret = scalar.secret or root == "secret"
+                if root == "secret" and value:
+                    self.secrets.add(value)
                 return value
         root, name = _ROOT.fullmatch(operands[-1]).groups()  # type: ignore[union-attr]
         what = f"the environment variable {name}" if root == "env" else f"the secret {name!r}"

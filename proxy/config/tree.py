@@ -29,14 +29,13 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(slots=True)
 class Scalar:
-    """A string, number, boolean or null. `text` is as written; `secret`: it holds a secret's text."""
+    """A string, number, boolean or null; `plain`: written without quotes."""
 
     file: str
     line: int
     column: int
     value: Any
     plain: bool
-    secret: bool = False
 
 
 @dataclass(slots=True)

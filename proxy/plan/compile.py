@@ -6,6 +6,7 @@ Every route is compiled even if another one has problems, so that one run report
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +50,7 @@ def compile_plan(
         if (one := _compile_route(route, config, known, constants, place / "routes" / index)) is not None
     ]
     _check_names(routes, place / "routes")
+    _check_networks(config.server, place / "server" / "trusted_proxies")
     _check_conflicts(compiled)
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
@@ -219,6 +221,16 @@ def _compile_action(
     if route.redirect is not None:
         return compile_redirect(route.redirect, names, place / "redirect")
     return compile_composite(route, config, names, upstreams, place)
+
+
+def _check_networks(server: Server, place: Place) -> None:
+    for index, address in enumerate(server.trusted_proxies):
+        try:
+            ip_network(address, strict=False)
+        except ValueError:
+            (place / index).problem(
+                "bad-address", f"{address!r} is not an address or network", "write 10.0.0.0/8 or ::1"
+            )
 
 
 def _check_names(routes: Sequence[tuple[int, Route]], place: Place) -> None:

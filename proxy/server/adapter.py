@@ -10,8 +10,10 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from proxy.clock import monotonic
-from proxy.errors import BadRequest, BodyTooLarge, ExpectationFailed, RequestTimeout
+from proxy.errors import BadRequest, BodyTooLarge, ExpectationFailed, GatewayError, RequestTimeout
+from proxy.events import Observer, RequestFinished
 from proxy.message import Request, Response
+from proxy.server.stack import problem_response
 from proxy.service import Service
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -27,10 +29,18 @@ def parse_networks(addresses: tuple[str, ...]) -> Networks:
 class Adapter:
     """Turns one aiohttp request into ours, has it served, and writes the answer."""
 
-    def __init__(self, service: Service, trusted: Callable[[], Networks], body_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        trusted: Callable[[], Networks],
+        body_s: Callable[[], float],
+        observer: Observer,
+    ) -> None:
         self._service = service
         self._trusted = trusted
         self._body_s = body_s
+        self._observer = observer
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -56,6 +66,27 @@ class Adapter:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
+
+    def refuse(self, base: BaseRequest, error: GatewayError) -> Response:
+        """The answer to what aiohttp's parser refused: no request was made of it, but it is seen all the same."""
+        peer, port = _peer(base)
+        request = Request(
+            method=base.method if base.method != "UNKNOWN" else "",
+            raw_target="",
+            headers=base.headers,
+            read_body=self._body_reader(base),
+            id=uuid4().hex,
+            client_ip=peer,
+            client_port=port,
+            scheme=base.scheme,
+            host="",
+            received_at=monotonic(),
+        )
+        response = problem_response(error, request)
+        response.headers["X-Request-Id"] = request.id
+        response.headers["Server"] = SERVER
+        self._observer(RequestFinished(request, response, 0.0, 0))
+        return response
 
     def _request(self, base: BaseRequest) -> Request:
         headers = base.headers

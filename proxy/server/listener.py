@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import socket
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from proxy.document import encode_json
-from proxy.errors import PROBLEM_TYPE, BadRequest, GatewayError, HeadersTooLarge, TargetTooLong, to_problem
-from proxy.server.adapter import SERVER, Adapter
+from proxy.errors import BadRequest, GatewayError, HeadersTooLarge, TargetTooLong
+from proxy.server.adapter import Adapter
 
 _LOG = logging.getLogger("proxy.server")
 _KEEPALIVE_S = 75.0
@@ -20,7 +20,11 @@ _KEEPALIVE_S = 75.0
 class _Connection(RequestHandler):
     """aiohttp's connection, which answers what its parser refuses with a problem document instead of prose."""
 
-    __slots__ = ()
+    __slots__ = ("_refuse",)
+
+    def __init__(self, server: "_Server", **options: Any) -> None:
+        super().__init__(server, **options)
+        self._refuse = server.adapter.refuse
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -29,8 +33,8 @@ class _Connection(RequestHandler):
         if error is None:
             _LOG.error("a request ended unexpectedly", exc_info=exc)
             error = GatewayError("something went wrong here")
-        body = encode_json(to_problem(error, route=None, request_id=""))
-        answer = web.Response(status=error.status, body=body, content_type=PROBLEM_TYPE, headers={"Server": SERVER})
+        response = self._refuse(request, error)
+        answer = web.Response(status=response.status, headers=response.headers, body=response.body)
         answer.force_close()
         return answer
 
@@ -38,18 +42,24 @@ class _Connection(RequestHandler):
 def _parser_error(exc: BaseException | None) -> GatewayError | None:
     """What the parser's refusal means; its own words may quote the client's bytes and are not repeated."""
     if isinstance(exc, LineTooLong):
-        in_target = "status line" in str(exc).lower() or "request line" in str(exc).lower()
-        if in_target:
+        # aiohttp's compiled parser says which only by the buffer that it hands over: a bytearray is the target.
+        if exc.args and isinstance(exc.args[0], bytearray):
             return TargetTooLong("the request line is too long")
         return HeadersTooLarge("the headers are too large")
     if isinstance(exc, BadHttpMessage):
-        if "header" in str(exc).lower() and "many" in str(exc).lower():
+        if "many headers" in exc.message:
             return HeadersTooLarge("there are too many headers")
         return BadRequest("the request breaks HTTP")
     return None
 
 
 class _Server(web.Server):
+    """aiohttp's server, making our connections."""
+
+    def __init__(self, adapter: Adapter, **options: Any) -> None:
+        super().__init__(adapter, **options)
+        self.adapter = adapter
+
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 

@@ -14,7 +14,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proxy.gateway import ConfigRefused, Gateway
-from proxy.server.adapter import Adapter
 from proxy.server.listener import Listener
 
 CONFIG = """
@@ -62,7 +61,7 @@ async def test_a_hundred_reloads_under_load_fail_no_request(shop: str, tmp_path:
     gateway = Gateway(config)
     await gateway.load("start")
     pools = gateway.registry.clients()
-    adapter = Adapter(gateway.service, lambda: gateway.current.trusted, lambda: 5.0)
+    adapter = gateway.make_adapter()
     listener = Listener(adapter, max_line=8190)
     host, port = await listener.open("127.0.0.1", 0)
     ours, theirs = multiprocessing.get_context("spawn").Pipe()

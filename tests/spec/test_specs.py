@@ -28,7 +28,6 @@ from yarl import URL
 from proxy.config.render import ordered
 from proxy.gateway import Gateway
 from proxy.loading import load
-from proxy.server.adapter import Adapter
 from proxy.server.listener import Listener
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +110,7 @@ class Stub:
 async def serving(config: Path, env: dict[str, str]) -> AsyncIterator[str]:
     gateway = Gateway(config, env=env)
     await gateway.load("start")
-    adapter = Adapter(gateway.service, lambda: gateway.current.trusted, lambda: gateway.current.plan.server.body_s)
+    adapter = gateway.make_adapter()
     listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
     host, port = await listener.open("127.0.0.1", 0)
     try:
