@@ -1,7 +1,9 @@
 """Loading as one function of a path: read, resolve, check, compile. Every problem of every file, in one result."""
 
+import gc
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from proxy.config.check import check_document, merge_documents
@@ -30,7 +32,23 @@ class Loaded:
 
 def load(path: str, env: Mapping[str, str] | None = None) -> Loaded:
     """Load the configuration at `path`. Never raises for what a file may say."""
-    environment = os.environ if env is None else env
+    with _without_collection():
+        return _load(path, os.environ if env is None else env)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Hold the garbage collector: what loading makes stays, and walking it again and again takes most of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load(path: str, environment: Mapping[str, str]) -> Loaded:
     sources = read_sources(path)
     found = sources.problems
     plan = None

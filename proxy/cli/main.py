@@ -1,6 +1,7 @@
 """`proxy-composer COMMAND …`: finds the command and runs it."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -38,6 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parsed = make_parser().parse_args(arguments)
+    if parsed.run is not serve.run:
+        gc.disable()  # such a command is over before a collection pays
     try:
         code = parsed.run(parsed)
     except KeyboardInterrupt:

@@ -1,8 +1,8 @@
 """Resolves `env` and `secret` in a tree, once, when it is loaded. Pure: both are arguments.
 
 `${env.X ?? "default"}` becomes text, anywhere in a string; `$.env.X ?? …` a whole value. What comes in stays a literal:
-dollar signs that the language would read are escaped. The secrets that came in are remembered, so that no message repeats
-one.
+dollar signs that the language would read are escaped. The secrets that came in are remembered, so that no message
+repeats one.
 """
 
 import re

@@ -4,7 +4,8 @@ Expressions are checked later, by the compiler that needs their meaning; here th
 ever read while a request runs.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -74,6 +75,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
+S = TypeVar("S", bound=Strict)
+
+
+def one(model: type[S]) -> Callable[[], S]:
+    """A default factory that gives one frozen instance to all; pydantic would copy it deeply for each route."""
+    instance = model()
+    return lambda: instance
+
+
 class Timeouts(Strict):
     connect: Seconds = 1.0
     """How long opening a connection may take."""
@@ -97,12 +107,12 @@ class Upstream(Strict):
     """Where it listens. Several are used in turn."""
     host: str = "upstream"
     """The Host header sent: `upstream` (its own), `preserve` (the client's), or a name."""
-    forward_headers: list[str] = []
+    forward_headers: list[str] = Field(default_factory=list)
     """Client headers that its calls get besides the default ones (accept-language, trace context, request id)."""
     max_connections: int = Field(default=128, ge=1)
     """Connections to each endpoint, for this process."""
-    timeouts: Timeouts = Timeouts()
-    keepalive: Keepalive = Keepalive()
+    timeouts: Timeouts = Field(default_factory=one(Timeouts))
+    keepalive: Keepalive = Field(default_factory=one(Keepalive))
 
     @model_validator(mode="before")
     @classmethod
@@ -117,9 +127,9 @@ class Match(Strict):
     methods: Annotated[list[str], BeforeValidator(_one_or_many)] | None = None
     host: str | None = None
     """A host name, or `*.example.com`."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     """Headers that must be there with exactly this value."""
-    query: dict[str, str] = {}
+    query: dict[str, str] = Field(default_factory=dict)
     """Query parameters that must be there with exactly this value."""
 
     @model_validator(mode="before")
@@ -144,9 +154,9 @@ class Call(Strict):
     patch: str | None = None
     delete: str | None = None
     head: str | None = None
-    query: dict[str, Any] = {}
+    query: dict[str, Any] = Field(default_factory=dict)
     """A list repeats the key; null or missing leaves it out."""
-    headers: dict[str, Any] = {}
+    headers: dict[str, Any] = Field(default_factory=dict)
     body: Any = None
     """Sent as JSON."""
     form: dict[str, Any] | None = None
@@ -157,11 +167,11 @@ class Call(Strict):
     when: Cel | None = None
     """False: the call is skipped and its value is null."""
     timeout: Seconds | None = None
-    ok: Statuses = ["2xx"]
+    ok: Statuses = Field(default_factory=lambda: ["2xx"])
     """The statuses that count as success."""
     ok_if: Cel | None = None
     """A condition over this call's own status, headers and body."""
-    pass_status: Statuses = []
+    pass_status: Statuses = Field(default_factory=list)
     """Statuses of a failure that become the route's own status."""
     pass_body: bool = False
     """Pass the upstream's JSON body with `pass_status`."""
@@ -169,7 +179,7 @@ class Call(Strict):
     """The value when the call fails; writing it, even as null, makes the call optional."""
     lazy: bool = False
     """Started only when a fallback needs it."""
-    after: Annotated[list[str], BeforeValidator(_one_or_many)] = []
+    after: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
     """Calls that must be over before this one starts, where no data says so."""
     max_body: Bytes | None = None
 
@@ -190,22 +200,22 @@ class PathRewrite(Strict):
 
 
 class HeaderRules(Strict):
-    set: dict[str, str] = {}
-    add: dict[str, str] = {}
-    remove: list[str] = []
+    set: dict[str, str] = Field(default_factory=dict)
+    add: dict[str, str] = Field(default_factory=dict)
+    remove: list[str] = Field(default_factory=list)
 
 
 class HeaderChanges(Strict):
-    request: HeaderRules = HeaderRules()
-    response: HeaderRules = HeaderRules()
+    request: HeaderRules = Field(default_factory=one(HeaderRules))
+    response: HeaderRules = Field(default_factory=one(HeaderRules))
 
 
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
     to: str
-    path: PathRewrite = PathRewrite()
-    headers: HeaderChanges = HeaderChanges()
+    path: PathRewrite = Field(default_factory=one(PathRewrite))
+    headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
 
     @model_validator(mode="before")
     @classmethod
@@ -217,7 +227,7 @@ class Reply(Strict):
     """A fixed or computed answer: text is sent as text, anything else as JSON."""
 
     status: Status = 200
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
 
 
@@ -235,7 +245,7 @@ class Redirect(Strict):
 
 class Respond(Strict):
     status: Status = 200
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class Errors(Strict):
@@ -257,12 +267,12 @@ class Route(Strict):
     max_body: Bytes | None = None
     """The largest request body."""
     max_calls: int = Field(default=64, ge=1)
-    respond: Respond = Respond()
-    errors: Errors = Errors()
+    respond: Respond = Field(default_factory=one(Respond))
+    errors: Errors = Field(default_factory=one(Errors))
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     summary: str = ""
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
 
     @property
     def actions(self) -> list[str]:
@@ -272,7 +282,7 @@ class Route(Strict):
 
 class CallDefaults(Strict):
     timeout: Seconds | None = None
-    pass_status: Statuses = []
+    pass_status: Statuses = Field(default_factory=list)
     max_body: Bytes | None = None
 
 
@@ -283,8 +293,8 @@ class RouteDefaults(Strict):
 
 
 class Defaults(Strict):
-    call: CallDefaults = CallDefaults()
-    route: RouteDefaults = RouteDefaults()
+    call: CallDefaults = Field(default_factory=one(CallDefaults))
+    route: RouteDefaults = Field(default_factory=one(RouteDefaults))
 
 
 class Server(Strict):
@@ -298,7 +308,7 @@ class Server(Strict):
     """How long a stop waits for requests under way."""
     body_timeout: Seconds = 30.0
     """How long a client may take to send its body."""
-    trusted_proxies: list[str] = []
+    trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
 
 
@@ -306,8 +316,8 @@ class Config(Strict):
     """The whole configuration of a gateway."""
 
     version: Literal[1]
-    include: Annotated[list[str], BeforeValidator(_one_or_many)] = []
-    defaults: Defaults = Defaults()
-    server: Server = Server()
-    upstreams: dict[str, Upstream] = {}
-    routes: list[Route] = []
+    include: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
+    defaults: Defaults = Field(default_factory=one(Defaults))
+    server: Server = Field(default_factory=one(Server))
+    upstreams: dict[str, Upstream] = Field(default_factory=dict)
+    routes: list[Route] = Field(default_factory=list)

@@ -64,12 +64,23 @@ def parse_tree(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     """The root node of one YAML document (None if empty or unreadable), and what is wrong with it."""
     builder = _Builder(file)
     try:
-        return builder.build(yaml.parse(text, Loader=_LOADER)), builder.problems
+        return builder.build(_events(text)), builder.problems
     except _Refused:
         return None, builder.problems
     except yaml.YAMLError as error:
         builder.problems.append(_syntax_problem(error, text, file))
         return None, builder.problems
+
+
+def _events(text: str) -> Iterator[Any]:
+    """The parser's events; `yaml.parse` does the same with two calls for each."""
+    loader = _LOADER(text)
+    next_event = loader.get_event
+    try:
+        while (event := next_event()) is not None:
+            yield event
+    finally:
+        loader.dispose()
 
 
 def to_plain(node: Node | None) -> Any:

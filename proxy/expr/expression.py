@@ -177,6 +177,8 @@ def _closing_brace(text: str, start: int) -> int | None:
 
 def split_alternatives(text: str) -> list[str]:
     """The operands between `??`, outside quotes and brackets, stripped."""
+    if "??" not in text:
+        return [text.strip()]
     operands, start, depth, quote, at = [], 0, 0, "", 0
     while at < len(text):
         char = text[at]
