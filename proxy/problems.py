@@ -5,7 +5,7 @@ where in the document a check is looking; it is handed down with the value, and 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
@@ -54,25 +54,48 @@ class Invalid(Exception):
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """A spot in the configuration, as the path of keys and indices that leads to it."""
+    """A spot in the configuration: a chain of keys and indices up to the document.
 
-    found: list[Problem] = field(compare=False)
-    locate: Callable[[Path, bool], Span] = field(compare=False, repr=False)
-    path: Path = ()
+    Hundreds of thousands are made while a large file is checked and hardly any is asked for its span, so one is
+    no more than its key and the place around it.
+    """
+
+    __slots__ = ("_key", "_locate", "_outer", "found")
+
+    def __init__(
+        self,
+        found: list[Problem],
+        locate: Callable[[Path, bool], Span],
+        outer: "Place | None" = None,
+        key: str | int = "",
+    ) -> None:
+        self.found = found
+        self._locate = locate
+        self._outer = outer
+        self._key = key
 
     def __truediv__(self, key: str | int) -> "Place":
         """The place of one key or index inside this one."""
-        return Place(self.found, self.locate, (*self.path, key))
+        return Place(self.found, self._locate, self, key)
+
+    @property
+    def path(self) -> Path:
+        """The keys and indices that lead here."""
+        keys: list[str | int] = []
+        place = self
+        while place._outer is not None:
+            keys.append(place._key)
+            place = place._outer
+        return tuple(reversed(keys))
 
     def problem(self, code: str, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Report an error here; `at_key` points at the key instead of its value."""
-        self.found.append(Problem(span=self.locate(self.path, at_key), code=code, message=message, hint=hint))
+        self.found.append(Problem(span=self._locate(self.path, at_key), code=code, message=message, hint=hint))
 
     def warning(self, code: str, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Report something that works but is probably not meant."""
-        span = self.locate(self.path, at_key)
+        span = self._locate(self.path, at_key)
         self.found.append(Problem(span=span, code=code, message=message, hint=hint, severity="warning"))
 
     def invalid(self, error: Invalid) -> None:
@@ -80,7 +103,7 @@ class Place:
         self.problem(error.code, error.message, error.hint)
 
     def span(self) -> Span:
-        return self.locate(self.path, False)
+        return self._locate(self.path, False)
 
 
 def did_you_mean(word: str, known: tuple[str, ...] | list[str] | frozenset[str]) -> str:

@@ -1,30 +1,6 @@
 """`serve`: runs the gateway until it is told to stop."""
 
 import argparse
-import asyncio
-import errno
-import gc
-import importlib.util
-import logging
-import signal
-import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from aiohttp import http_parser, web
-
-from proxy.admin.app import make_admin
-from proxy.background import Background
-from proxy.cli.terminal import IMPOSSIBLE, OK, show_problems
-from proxy.events import Observer
-from proxy.gateway import ConfigRefused, Gateway
-from proxy.observe.accesslog import access_log
-from proxy.observe.logs import set_up_logging
-from proxy.observe.metrics import Metrics
-from proxy.reload import load_on_hangup, watch_files
-from proxy.server.listener import Listener, bind
-
-_LOG = logging.getLogger("proxy.serve")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,89 +29,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    set_up_logging()
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        print("aiohttp has no compiled parser here; reinstall it from a wheel for this platform", file=sys.stderr)
-        return IMPOSSIBLE
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(arguments))
+    from proxy.cli import serving  # noqa: PLC0415 – a fifth of a second that no other command pays
 
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed, asyncio's own loop otherwise."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415 – optional
-
-    return uvloop.new_event_loop
-
-
-async def serve(arguments: argparse.Namespace) -> int:
-    """Load, listen, and wait for the signal to stop. Nothing listens if anything is wrong."""
-    metrics = Metrics()
-    observers: list[Observer] = [metrics] if arguments.no_access_log else [metrics, access_log(sys.stdout.buffer)]
-    gateway = Gateway(arguments.config, observers)
-    try:
-        await gateway.load("start")
-    except ConfigRefused as refused:
-        show_problems(refused.loaded, sys.stderr)
-        return IMPOSSIBLE
-    stopping = asyncio.Event()
-    async with Background() as background:
-        _on_signals(stopping, background, gateway)
-        try:
-            await _serve_until(stopping, arguments, gateway, metrics, background)
-        except OSError as error:
-            print(_listening_problem(error, arguments), file=sys.stderr)
-            return IMPOSSIBLE
-        finally:
-            await gateway.close()
-    return OK
-
-
-async def _serve_until(
-    stopping: asyncio.Event, arguments: argparse.Namespace, gateway: Gateway, metrics: Metrics, background: Background
-) -> None:
-    adapter = gateway.make_adapter()
-    listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
-    admin = web.AppRunner(
-        make_admin(gateway, metrics, lambda: not stopping.is_set()),
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=1,
-    )
-    await admin.setup()
-    try:
-        admin_socket = bind(arguments.admin_host, arguments.admin_port)
-        await web.SockSite(admin, admin_socket).start()
-        host, port = await listener.open(arguments.host, arguments.port)
-        background.start("watch files", watch_files(gateway))
-        # What was loaded stays for good: it need not be walked by every collection.
-        gc.collect()
-        gc.freeze()
-        _LOG.info("listening on http://%s:%d, admin on http://%s:%d", host, port, *admin_socket.getsockname()[:2])
-        await stopping.wait()
-        drain_s = gateway.current.plan.server.drain_s
-        _LOG.info("stopping: %d requests under way, draining for at most %g s", adapter.in_flight, drain_s)
-        drained = await listener.close(drain_s)
-        _LOG.info("stopped" if drained else "stopped; some requests were cut off")
-    finally:
-        await admin.cleanup()
-
-
-def _on_signals(stopping: asyncio.Event, background: Background, gateway: Gateway) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-
-    def start(name: str, work: Coroutine[Any, Any, None]) -> None:
-        background.start(name, work)
-
-    load_on_hangup(gateway, start)
-
-
-def _listening_problem(error: OSError, arguments: argparse.Namespace) -> str:
-    where = f"{arguments.host}:{arguments.port} or admin {arguments.admin_host}:{arguments.admin_port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"cannot listen on {where}: a port is in use; choose another with --port or --admin-port"
-    return f"cannot listen on {where}: {error.strerror or error}"
+    return serving.run(arguments)

@@ -174,11 +174,11 @@ def _references(text: str, tokens: list[_Token], bound: frozenset[str], names: V
         if kind != "name" or (index and tokens[index - 1][1] == ".") or word in bound or word in constants:
             continue
         following = tokens[index + 1][1] if index + 1 < len(tokens) else ""
-        if following == "(" or word in ("true", "false", "null", "in") or (word in _TYPES and word not in names.roots):
+        if following == "(" or word in ("true", "false", "null", "in") or (word in _TYPES and not names.knows(word)):
             continue
         if following == ":" and index and tokens[index - 1][1] in "{,":
             continue  # a field of a message literal, not a name
-        if word not in names.roots:
+        if not names.knows(word):
             known = did_you_mean(word, names.roots | constants) or "roots are calls, params, query, headers, body, …"
             raise Invalid(
                 "unknown-root", f"{text!r} names {word!r}, which is neither a call nor a part of the request", known

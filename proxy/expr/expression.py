@@ -9,6 +9,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from proxy.document import InvalidJson, decode_json, scalar_text
@@ -55,11 +56,11 @@ def unescape(text: str) -> str:
 
 def compile_alternatives(text: str, names: Vocabulary, *, in_hole: bool = False) -> Expression:
     """Compile `a ?? b ?? "literal"`: the first operand that is present and not null."""
+    if "??" not in text:
+        return _operand(text.strip(), names, in_hole)
     operands = [_operand(operand, names, in_hole) for operand in split_alternatives(text)]
     reads = tuple(reference for operand in operands for reference in operand.reads)
     plural = any(operand.plural for operand in operands)
-    if len(operands) == 1:
-        return Expression(text, operands[0].evaluate, reads, plural)
     first, *others = [operand.evaluate for operand in operands]
 
     def evaluate(scope: Scope) -> Any:
@@ -233,18 +234,26 @@ def bind(path: Path, names: Vocabulary) -> Expression:
 
     Raises `Invalid` for an unknown root, path parameter or field, with the nearest known name.
     """
-    root, rest = _root(path, names)
-    steps = path.steps[1:]
+    root, field = _root(path, names)
+    if root in names.local:
+        return _bound(path, root, None)
+    if root in names.calls:
+        return _bound(path, root, root)
     if root == "calls":
-        reference = Reference(root, _called(path, names), path.text)
-        if len(steps) > 2 and steps[1] == Name("headers"):
-            steps = (*steps[:2], _lower_case(steps[2]), *steps[3:])
-    else:
-        reference = Reference(root, root if root in names.calls and root not in names.local else None, path.text)
-        if root not in names.local and root not in names.calls:
-            _check_field(path, root, rest, names)
-        if root == "headers" and steps:
-            steps = (_lower_case(steps[0]), *steps[1:])
+        return _bound(path, root, _called(path, names))
+    _check_field(path, root, field, names)
+    return _bound(path, root, None)
+
+
+@lru_cache(maxsize=65536)
+def _bound(path: Path, root: str, call: str | None) -> Expression:
+    """The closure of a path whose names are known to exist. Equal paths share one, over all routes."""
+    steps = path.steps[1:]
+    if root == "calls" and len(steps) > 2 and steps[1] == Name("headers"):
+        steps = (*steps[:2], _lower_case(steps[2]), *steps[3:])
+    elif root == "headers" and call is None and steps:
+        steps = (_lower_case(steps[0]), *steps[1:])
+    reference = Reference(root, call, path.text)
     return Expression(path.text, _select(root, lower_steps(steps), not steps), (reference,), path.plural)
 
 
@@ -258,7 +267,7 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
     if not path.steps or not isinstance(path.steps[0], Name):
         raise Invalid("unknown-root", f"{path.text!r} does not start with a name", "write $.<call> or $.params.<name>")
     root = path.steps[0].key
-    if root not in names.roots:
+    if not names.knows(root):
         here = ", ".join(sorted(names.calls | names.local)) or "no calls"
         hint = did_you_mean(root, names.roots) or f"known here: {here}, params, query, headers, body …"
         raise Invalid(

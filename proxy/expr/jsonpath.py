@@ -71,10 +71,7 @@ class Path:
 
     text: str
     steps: tuple[Step, ...]
-
-    @property
-    def plural(self) -> bool:
-        return not all(isinstance(step, Name | Index) for step in self.steps)
+    plural: bool
 
 
 # RFC 9535 §2.5.1.1 allows every character from U+0080 in a bare name; jsonpath-ng adds the hyphen (X-Request-Id).
@@ -89,7 +86,9 @@ _STEP = re.compile(
 def parse_path(text: str) -> Path:
     """Parse `$.a.b[0]`. Raises `Invalid` with advice for text that is wrong or would be answered wrongly."""
     steps = _everyday_steps(text)
-    return Path(text, parsed_steps(text) if steps is None else steps)
+    if steps is None:
+        steps = parsed_steps(text)
+    return Path(text, steps, not all(isinstance(step, Name | Index) for step in steps))
 
 
 def _everyday_steps(text: str) -> tuple[Step, ...] | None:

@@ -72,4 +72,9 @@ class Vocabulary:
 
     @property
     def roots(self) -> frozenset[str]:
+        """Every name that an expression may start with here."""
         return REQUEST_ROOTS | self.calls | self.local | {"calls"}
+
+    def knows(self, root: str) -> bool:
+        """Whether an expression may start with this name."""
+        return root in self.calls or root in REQUEST_ROOTS or root in self.local or root == "calls"
