@@ -27,11 +27,15 @@ class Graph:
 
     def sources(self, call: str, *, fallback: bool = False) -> tuple[str, ...]:
         """The calls that `call` (or its fallback) reads, in the order of the file."""
+        if not self.edges:
+            return ()
         found = {edge.source for edge in self.edges if edge.target == call and edge.fallback == fallback}
         return tuple(name for name in self.calls if name in found)
 
     def cycle(self) -> tuple[Edge, ...]:
         """The edges of one cycle, in order, or nothing. A fallback that needs its own dependant is one too."""
+        if not self.edges:
+            return ()
         outgoing: dict[str, list[Edge]] = {name: [] for name in self.calls}
         for edge in self.edges:
             outgoing[edge.source].append(edge)
