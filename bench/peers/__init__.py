@@ -1,0 +1,1 @@
+"""What the gateway is measured against: the same composite as a person would write it by hand."""
