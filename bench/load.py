@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from time import perf_counter
+from typing import cast
 
 import uvloop
 
@@ -25,8 +26,7 @@ class Client(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._ask()
 
     def _ask(self) -> None:

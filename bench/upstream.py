@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+from typing import cast
 
 import uvloop
 
@@ -20,8 +21,7 @@ class Upstream(asyncio.Protocol):
     served = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._buffer = b""
 
     def data_received(self, data: bytes) -> None:
