@@ -165,6 +165,8 @@ def _from_tree(node: Any, text: str, top: bool = True) -> list[Step]:
             return []
         case ng.This():
             return []
+        case ng.Wildcard():
+            return [Wildcard()]
         case ng.Child():
             return _from_tree(node.left, text, top) + _from_tree(node.right, text, False)
         case ng.Descendants():
