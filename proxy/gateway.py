@@ -16,7 +16,7 @@ from proxy.engine.composite import composite_action
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
 from proxy.loading import Loaded, load
 from proxy.message import Request
-from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
 from proxy.server.adapter import Adapter, Networks, parse_networks
@@ -102,13 +102,17 @@ class _LazyServices(dict[str, Service]):
 
 @dataclass(slots=True)
 class ConfigState:
-    """What is known of the configuration, for readiness and the admin API."""
+    """What is known of the configuration, for readiness and the admin API.
+
+    `needs_restart` names the settings of `server` that a reload changed and that only a restart makes true.
+    """
 
     generation: int = 0
     loaded_at: str = ""
     failed_at: str = ""
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    needs_restart: tuple[str, ...] = ()
 
     @property
     def current(self) -> bool:
@@ -129,8 +133,9 @@ class Gateway:
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
+        self._started_with: ServerPlan | None = None
         self.state = ConfigState()
-        self.watched: tuple[str, ...] = (self._config,)
+        self.watched: Mapping[str, bytes] = {}
         self.service: Service = build_server_stack(dispatch(lambda: self.current), self.observe, _log_unexpected)
 
     @property
@@ -171,9 +176,13 @@ class Gateway:
                 self._refuse(loaded, reason)
                 raise ConfigRefused(loaded)
             generation = self._swap(loaded.plan)
-            self.state = ConfigState(generation.number, timestamp(), "", (), tuple(loaded.problems))
+            waiting = generation.plan.server.needs_restart(self._started_with or generation.plan.server)
+            self._started_with = self._started_with or generation.plan.server
+            self.state = ConfigState(generation.number, timestamp(), "", (), tuple(loaded.problems), waiting)
             self.observe(Reloaded(generation.number, reason, monotonic() - started))
             _LOG.info("generation %d serves %d routes (%s)", generation.number, len(loaded.plan.routes), reason)
+            for key in waiting:
+                _LOG.warning("server.%s has changed, which takes a restart to take effect", key)
             return generation
 
     def _refuse(self, loaded: Loaded, reason: str) -> None:

@@ -20,13 +20,14 @@ SECRETS_FOLDER = "/run/secrets"
 class Loaded:
     """A plan, or None with the errors that stand against one; warnings come either way.
 
-    `texts` are the files' contents, for showing problems; `watched` is what to look at for changes.
+    `texts` are the files' contents, for showing problems; `watched` is what to look at for changes: file or glob →
+    the fingerprint of what was read.
     """
 
     plan: Plan | None
     problems: Sequence[Problem]
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    watched: tuple[str, ...] = ()
+    watched: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unreadable: bool = False
 
 
@@ -57,7 +58,7 @@ def _load(path: str, environment: Mapping[str, str]) -> Loaded:
     if any(problem.severity == "error" for problem in found):
         plan = None
     unique = tuple(dict.fromkeys(found))
-    return Loaded(plan, unique, sources.texts, tuple(dict.fromkeys(sources.watched)), sources.unreadable)
+    return Loaded(plan, unique, sources.texts, sources.watched, sources.unreadable)
 
 
 def redact(problem: Problem, secrets: Collection[str]) -> Problem:

@@ -1,19 +1,19 @@
 """Notices that the configuration changed, and asks the gateway to load it.
 
 Files are polled, not watched: events are lost when an editor replaces a file, never come for single-file mounts, and
-differ by platform; a Kubernetes ConfigMap swaps a symlink. Twice a second the files' stamps are read; when they differ
-and then hold still for a moment (editors write twice), the contents decide whether anything changed.
+differ by platform; a Kubernetes ConfigMap swaps a symlink. Four times a second the files' stamps are read; when they
+differ and then hold still for a moment (editors write twice), the contents decide whether anything changed.
 """
 
 import asyncio
 import glob
-import hashlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from proxy.config.source import ABSENT, GLOB, fingerprint, read_limited
 from proxy.gateway import ConfigRefused, Gateway
 
 _LOG = logging.getLogger("proxy.reload")
@@ -21,15 +21,19 @@ POLL_S = 0.25
 Stamp = tuple[tuple[str, int, int, int], ...]
 
 
-def expand(watched: Iterable[str]) -> tuple[str, ...]:
+Watched = Mapping[str, bytes]
+"""File or glob → the fingerprint that a load saw (`Gateway.watched`)."""
+
+
+def expand(watched: Watched) -> tuple[str, ...]:
     """The files that names and globs stand for at this moment."""
     found: set[str] = set()
-    for name in watched:
-        found.update(glob.glob(name, recursive=True) if glob.has_magic(name) else [name])
+    for name, seen in watched.items():
+        found.update(glob.glob(name, recursive=True) if seen == GLOB else [name])
     return tuple(sorted(found))
 
 
-def stamp(watched: Iterable[str]) -> Stamp:
+def stamp(watched: Watched) -> Stamp:
     """What a look from outside tells of the files: which they are, their inodes, sizes and times."""
     stamps = []
     for name in expand(watched):
@@ -42,52 +46,49 @@ def stamp(watched: Iterable[str]) -> Stamp:
     return tuple(stamps)
 
 
-def digest(watched: Iterable[str]) -> bytes:
-    """A fingerprint of the files' names and contents."""
-    total = hashlib.blake2b()
+def contents(watched: Watched) -> dict[str, bytes]:
+    """File → the fingerprint of what is in it now, in the terms of `Gateway.watched`."""
+    found = {}
     for name in expand(watched):
         try:
-            with open(name, "rb") as file:
-                content = hashlib.blake2b(file.read()).digest()
+            found[name] = fingerprint(read_limited(name))
         except OSError:
-            content = b"absent"
-        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + content)
-    return total.digest()
+            found[name] = ABSENT
+    return found
 
 
-class Watch:
-    """What was seen of the files. Pure but for the looks it is given: `step` says whether to load now."""
+def differs(loaded: Watched, now: Mapping[str, bytes]) -> bool:
+    """Whether the files are others than those that were loaded."""
+    return {name: seen for name, seen in loaded.items() if seen != GLOB} != now
 
-    def __init__(self, seen: Stamp, content: bytes) -> None:
-        self._seen = seen
-        self._content = content
-        self._unsettled = False
 
-    def step(self, now: Stamp, content: Callable[[], bytes]) -> bool:
-        """One look. True once the files changed, held still since the last look, and differ in content."""
+class Settling:
+    """Tells when files that changed have come to rest: editors write twice, and copies grow."""
+
+    def __init__(self) -> None:
+        self._seen: Stamp = ()
+        self._moving = False
+
+    def step(self, now: Stamp) -> bool:
+        """One look from outside. True once, when the files changed and then held still for one look."""
         if now != self._seen:
             self._seen = now
-            self._unsettled = True
+            self._moving = True
             return False
-        if not self._unsettled:
-            return False
-        self._unsettled = False
-        fresh = content()
-        changed = fresh != self._content
-        self._content = fresh
-        return changed
+        settled, self._moving = self._moving, False
+        return settled
 
 
 async def watch_files(gateway: Gateway, poll_s: float = POLL_S) -> None:
-    """Load whenever the files change; runs until cancelled."""
-    watched = gateway.watched
-    watch = Watch(stamp(watched), digest(watched))
+    """Load whenever the files differ from what was loaded; runs until cancelled.
+
+    The comparison is with what the load itself read, so a change is seen however soon after it (or during it) it comes.
+    """
+    settling = Settling()
     while True:
         await asyncio.sleep(poll_s)
-        if gateway.watched != watched:
-            watched = gateway.watched
-            watch = Watch(stamp(watched), digest(watched))
-        if watch.step(stamp(watched), lambda names=watched: digest(names)):  # type: ignore[misc]
+        watched = gateway.watched
+        if settling.step(stamp(watched)) and differs(watched, contents(watched)):
             await try_load(gateway, "file changed")
 
 

@@ -70,6 +70,7 @@ def _config_state(gateway: Gateway) -> dict[str, Any]:
         "status": "current" if state.current else "refused",
         "generation": state.generation,
         "loaded_at": state.loaded_at,
+        **({"needs_restart": [f"server.{key}" for key in state.needs_restart]} if state.needs_restart else {}),
         **({} if state.current else {"failed_at": state.failed_at, "problems": to_json(state.problems)}),
     }
 

@@ -1,11 +1,11 @@
 """Reads the files of a configuration: the only module of the language that touches the disk."""
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from proxy.config.tree import Mapping, Node, Scalar, Sequence, parse_tree
 from proxy.problems import Problem, Span
@@ -16,12 +16,13 @@ _SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(slots=True)
 class Sources:
-    """What was read. `watched` names every file and glob that was looked for, found or not."""
+    """What was read. `watched` has every file and glob that was looked for, found or not, and the fingerprint of what
+    was read from it, so that a change since then is seen however soon it comes."""
 
     root: Node | None = None
     included: list[Node] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
-    watched: list[str] = field(default_factory=list)
+    watched: dict[str, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unreadable: bool = False
 
@@ -29,7 +30,6 @@ class Sources:
 def read_sources(path: str) -> Sources:
     """Read a configuration and everything that it includes, parsed."""
     sources = Sources()
-    sources.watched.append(path)
     text = _read(path, Span(path, 1, 1), sources)
     if text is None:
         sources.unreadable = True
@@ -40,17 +40,36 @@ def read_sources(path: str) -> Sources:
     return sources
 
 
-def secret_reader(folder: str, watched: list[str]) -> Callable[[str], str | None]:
+# Stand where a fingerprint does: a file that is not there, and a glob, which stands for files.
+ABSENT, GLOB = b"absent", b"glob"
+
+
+def fingerprint(data: bytes) -> bytes:
+    """What tells one content of a file from another."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def read_limited(path: str) -> bytes:
+    """A file's content, cut one byte over `MAX_FILE`. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(MAX_FILE + 1)
+
+
+def secret_reader(folder: str, watched: dict[str, bytes]) -> Callable[[str], str | None]:
     """A function from a secret's name to its text. Each file that it looks for is added to `watched`."""
 
     def read(name: str) -> str | None:
         if not _SECRET_NAME.fullmatch(name):
             return None
-        path = Path(folder) / name
-        watched.append(str(path))
+        path = os.path.join(folder, name)
         try:
-            return path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeDecodeError):
+            data = read_limited(path)
+            watched[path] = fingerprint(data)
+            return data.decode().removesuffix("\n").removesuffix("\r")
+        except OSError:
+            watched[path] = ABSENT
+            return None
+        except UnicodeDecodeError:
             return None
 
     return read
@@ -58,9 +77,10 @@ def secret_reader(folder: str, watched: list[str]) -> Callable[[str], str | None
 
 def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
+        data = read_limited(path)
+        sources.watched[path] = fingerprint(data)
     except OSError as error:
+        sources.watched[path] = ABSENT
         message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
         sources.problems.append(
             Problem(span=wanted_at, code="unreadable-file", message=message, hint="check the path and its permissions")
@@ -99,7 +119,8 @@ def _parse(path: str, text: str, sources: Sources) -> Node | None:
 def _include(node: Node, path: str, sources: Sources, trail: tuple[str, ...]) -> None:
     for pattern in _patterns(node):
         full = os.path.join(os.path.dirname(path), pattern.value)
-        sources.watched.append(full)
+        if glob.has_magic(full):
+            sources.watched[full] = GLOB
         span = Span(pattern.file, pattern.line, pattern.column)
         found = sorted(glob.glob(full, recursive=True)) if glob.has_magic(full) else [full]
         for name in found:
@@ -110,7 +131,6 @@ def _include(node: Node, path: str, sources: Sources, trail: tuple[str, ...]) ->
                     Problem(span=span, code="include-cycle", message=message, hint="remove one of the includes")
                 )
                 continue
-            sources.watched.append(name)
             text = _read(name, span, sources)
             inner = _parse(name, text, sources) if text is not None else None
             if inner is not None:

@@ -177,6 +177,10 @@ class ServerPlan:
     body_s: float
     trusted_proxies: tuple[str, ...]
 
+    def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
+        """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""
+        return ("max_target",) if self.max_target != started_with.max_target else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
