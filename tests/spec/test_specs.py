@@ -26,9 +26,7 @@ from aiohttp.test_utils import RawTestServer
 from yarl import URL
 
 from proxy.config.render import ordered
-from proxy.gateway import Gateway
 from proxy.loading import load
-from proxy.server.listener import Listener
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "tests/spec").glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
@@ -106,25 +104,11 @@ class Stub:
         return web.Response(status=answer.get("status", 200), text=text, headers=headers)
 
 
-@asynccontextmanager
-async def serving(config: Path, env: dict[str, str]) -> AsyncIterator[str]:
-    gateway = Gateway(config, env=env)
-    await gateway.load("start")
-    adapter = gateway.make_adapter()
-    listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
-    host, port = await listener.open("127.0.0.1", 0)
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        await listener.close(1)
-        await gateway.close()
-
-
 CASES = [case for page in PAGES for case in read_cases(page)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_the_spec_holds(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_spec_holds(case: Case, serving: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, text in {"routes.yaml": case.config, **case.files}.items():
         path = tmp_path / name
