@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from proxy.config.check import check_document, merge_documents
-from proxy.config.environment import Resolver
+from proxy.config.environment import Resolver, mentions_environment
 from proxy.config.source import Sources, read_sources, secret_reader
 from proxy.plan.compile import compile_plan
 from proxy.plan.nodes import Plan
@@ -73,8 +73,9 @@ def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Pr
     assert sources.root is not None
     folder = env.get("PROXY_SECRETS", SECRETS_FOLDER)
     resolver = Resolver(env, secret_reader(folder, sources.watched))
-    for node in (sources.root, *sources.included):
-        resolver.resolve(node)
+    if any(mentions_environment(text) for text in sources.texts.values()):
+        for node in (sources.root, *sources.included):
+            resolver.resolve(node)
     unset = {problem.span for problem in resolver.problems}
     plan = _check_and_compile(path, sources, env, found)
     # A value that is not there is reported once, not again as a wrong URL or name.

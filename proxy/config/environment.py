@@ -18,6 +18,12 @@ _MENTIONS = re.compile(r"(?:env|secret)\.")
 SecretReader = Callable[[str], str | None]
 
 
+def mentions_environment(text: str) -> bool:
+    """Whether a file's text can have anything to resolve: most large ones have not, and need no walk."""
+    # In a quoted scalar a letter may be written as an escape.
+    return _MENTIONS.search(text) is not None or "\\" in text
+
+
 class Resolver:
     """Edits a tree in place: called while the tree is still being built, before anybody else has it."""
 

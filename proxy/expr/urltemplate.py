@@ -8,6 +8,7 @@ segment that would come out empty or as a dot segment is refused, also if an ups
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -121,6 +122,8 @@ def _split_segments(path: list[str | Hole]) -> list[list[str | Hole]]:
 
 
 def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _Segment:
+    if len(parts) == 1 and isinstance(parts[0], str) and _ORDINARY.fullmatch(parts[0]):
+        return _fixed_segment(parts[0])
     pieces = [
         quote(part, safe=_PATH_SAFE) if isinstance(part, str) else compile_hole(part, names)
         for part in parts
@@ -131,7 +134,7 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
         fixed = "".join(piece for piece in pieces if isinstance(piece, str))
         if unquote(fixed) in (".", ".."):
             raise Invalid("bad-url", f"{text!r} has a dot segment", "write the path that is meant")
-        return _Segment(lambda scope: fixed, ())
+        return _fixed_segment(fixed)
     where = " and ".join(f"${{{hole.text}}}" for hole in holes)
     client = any(from_client(hole.reads) for hole in holes)
 
@@ -150,6 +153,11 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
         return encoded
 
     return _Segment(render, holes)
+
+
+@lru_cache(maxsize=4096)
+def _fixed_segment(text: str) -> _Segment:
+    return _Segment(lambda scope: text, ())
 
 
 def _check_segment(raw: str, where: str, client: bool) -> None:

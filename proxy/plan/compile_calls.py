@@ -14,7 +14,7 @@ from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Scope, Vocabul
 from proxy.expr.urltemplate import UrlTemplate, compile_url_template
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shape, Shaper
-from proxy.plan.fields import compile_headers, compile_query, encode_fields, header_values, statuses
+from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
 from proxy.plan.nodes import CallPlan, Field
 from proxy.problems import Invalid, Place, did_you_mean
@@ -41,9 +41,10 @@ def compile_calls(
     """Compile all calls of a route. Problems go to `place`; the plans are only to be used if there were none."""
     drafts: list[tuple[_Draft, dict[str, Any]]] = []
     for name, call in calls.items():
-        _check_name(name, place / name)
-        _check_after(call, calls, place / name / "after")
-        drafts.append(_compile_call(name, call, defaults, names, upstreams, place / name))
+        here = place / name
+        _check_name(name, here)
+        _check_after(call, calls, here)
+        drafts.append(_compile_call(name, call, defaults, names, upstreams, here))
     graph = Graph(tuple(calls), tuple(edge for draft, _ in drafts for edge in _edges(draft, calls)))
     if cycle := graph.cycle():
         chain = " → ".join([cycle[0].source, *(edge.target for edge in cycle)])
@@ -86,7 +87,7 @@ def _check_after(call: Call, calls: Mapping[str, Call], place: Place) -> None:
     for index, name in enumerate(call.after):
         if name not in calls:
             hint = did_you_mean(name, list(calls)) or "name a call of this route"
-            (place / index).problem("unknown-call", f"there is no call {name!r} to come after", hint)
+            (place / "after" / index).problem("unknown-call", f"there is no call {name!r} to come after", hint)
 
 
 def _compile_call(
@@ -94,8 +95,9 @@ def _compile_call(
 ) -> tuple[_Draft, dict[str, Any]]:
     draft = _Draft(name, call, place, [])
     method, upstream, target = _compile_target(draft, names, upstreams)
-    query, query_reads = compile_query(call.query, names, place / "query")
-    headers, header_reads = compile_headers(call.headers, names, place / "headers")
+    # Most calls have few of their parts, and a large file has many calls: what is not written costs nothing.
+    query, query_reads = compile_query(call.query, names, place / "query") if call.query else NO_FIELDS
+    headers, header_reads = compile_headers(call.headers, names, place / "headers") if call.headers else NO_FIELDS
     form, form_reads = compile_query(call.form, names, place / "form") if call.form is not None else (None, [])
     draft.reads += [*query_reads, *header_reads, *form_reads]
     shaper = Shaper(names, OPERATORS, strict=True)
@@ -115,7 +117,7 @@ def _compile_call(
         "form": form,
         "body": body,
         "decode": call.decode,
-        "select": _compile_select(call.select, place / "select"),
+        "select": _compile_select(call.select, place),
         "select_text": call.select or "",
         "when": _compile_when(call, names, place, draft),
         "ok": statuses(tuple(call.ok)),
@@ -172,7 +174,7 @@ def _compile_select(text: str | None, place: Place) -> Select | None:
     try:
         return lower(parse_path(text))
     except Invalid as error:
-        place.invalid(error)
+        (place / "select").invalid(error)
         return None
 
 

@@ -14,8 +14,9 @@ from proxy.plan.nodes import Field, HeaderPlan
 from proxy.problems import Invalid, Place
 
 # Written by the server or the client below, from the message itself.
-_EMPTY = Scope({})
 FRAMING = HOP_BY_HOP | {"content-length", "host", "expect"}
+NO_FIELDS: tuple[tuple[Field, ...], list[Reference]] = ((), [])
+_EMPTY = Scope({})
 
 
 @lru_cache(maxsize=256)

@@ -69,7 +69,13 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(text, segments)
 
 
+# Its own normal form, as nearly every literal is.
+_ORDINARY = re.compile(r"[0-9A-Za-z_-]+")
+
+
 def _segment(piece: str, text: str) -> Literal | Param:
+    if _ORDINARY.fullmatch(piece):
+        return Literal(piece)
     if "{" not in piece and "}" not in piece:
         return _literal(piece, text)
     found = _PARAM.fullmatch(piece)

@@ -129,9 +129,11 @@ def _sort(root: _Node[T]) -> None:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        node.leaves.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
-        node.rest.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
-        waiting += [*node.literals.values(), *(inner for inner in (node.ints, node.uuids, node.plain) if inner)]
+        for leaves in (node.leaves, node.rest):
+            if len(leaves) > 1:
+                leaves.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
+        waiting += node.literals.values()
+        waiting += [inner for inner in (node.ints, node.uuids, node.plain) if inner is not None]
 
 
 def _walk(
