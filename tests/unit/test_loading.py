@@ -1,0 +1,65 @@
+import gc
+from pathlib import Path
+
+import pytest
+
+from proxy.config.source import ABSENT, GLOB
+from proxy.loading import load
+
+ROUTES = "version: 1\nupstreams: {u: 'http://u'}\nroutes:\n  - {name: a, match: GET /a, proxy: u}\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "routes.yaml"
+    path.write_text(ROUTES)
+    return path
+
+
+def test_a_good_file_becomes_a_plan(config: Path) -> None:
+    loaded = load(str(config), {})
+    assert loaded.plan is not None
+    assert [route.name for route in loaded.plan.routes] == ["a"]
+    assert not loaded.problems
+
+
+def test_an_error_leaves_no_plan(config: Path) -> None:
+    config.write_text(ROUTES.replace("proxy: u", "proxy: v"))
+    loaded = load(str(config), {})
+    assert loaded.plan is None
+    assert [problem.code for problem in loaded.problems] == ["unknown-upstream"]
+
+
+def test_a_file_that_cannot_be_read_is_told_from_a_wrong_one(tmp_path: Path) -> None:
+    loaded = load(str(tmp_path / "gone.yaml"), {})
+    assert loaded.unreadable
+    assert [problem.code for problem in loaded.problems] == ["unreadable-file"]
+
+
+def test_every_file_glob_and_secret_that_was_looked_for_is_watched(config: Path, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    config.write_text(ROUTES.replace("'http://u'", "'${secret.url}'") + "include: [gone.yaml, 'conf.d/*.yaml']\n")
+    watched = load(str(config), {"PROXY_SECRETS": str(secrets)}).watched
+    assert watched[str(tmp_path / "gone.yaml")] == ABSENT
+    assert watched[str(tmp_path / "conf.d/*.yaml")] == GLOB
+    assert watched[str(secrets / "url")] == ABSENT
+    assert watched[str(config)] not in (ABSENT, GLOB)
+
+
+def test_no_problem_repeats_a_secret(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("not-a-url-but-hunter2")
+    config.write_text(ROUTES.replace("'http://u'", "'${secret.url}'"))
+    loaded = load(str(config), {"PROXY_SECRETS": str(tmp_path)})
+    assert loaded.plan is None
+    assert "hunter2" not in " ".join(str(problem) for problem in loaded.problems)
+
+
+def test_an_unset_variable_is_one_problem_and_not_a_wrong_url_as_well(config: Path) -> None:
+    config.write_text(ROUTES.replace("'http://u'", "'${env.NOPE}'"))
+    assert [problem.code for problem in load(str(config), {}).problems] == ["unset-env"]
+
+
+def test_loading_leaves_the_garbage_collector_as_it_was(config: Path) -> None:
+    assert gc.isenabled()
+    load(str(config), {})
+    assert gc.isenabled()
