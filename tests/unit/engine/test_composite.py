@@ -1,0 +1,43 @@
+from typing import Any
+
+import pytest
+
+from proxy.engine.composite import composite_action
+from proxy.errors import GatewayError
+from proxy.events import CallFinished, Event
+
+
+async def compose(route: Any, request: Any, hand: Any, events: list[Event]) -> Any:
+    return await composite_action(route, route.action, {"u": hand}, {"u": ()}, events.append)(request)
+
+
+async def test_a_request_becomes_one_answer_and_an_event_for_each_call(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    events: list[Event] = []
+    route = route_of("calls: {a: {get: 'u:/a/${params.id}'}, b: {get: 'u:/b', fallback: null}}\nmerge: [$.a, $.b]")
+    hand.answer("/a/7", 1)
+    hand.answer("/b", 2, 500)
+    request = request_of()
+    response = await compose(route, request, hand, events)
+    assert (response.status, response.body) == (200, b"[1,null]")
+    finished = [event for event in events if isinstance(event, CallFinished)]
+    assert {(event.call, event.status, event.error) for event in finished} == {
+        ("a", 200, None),
+        ("b", 500, "upstream_status"),
+    }
+    assert sorted(record.name for record in request.calls) == ["a", "b"]
+
+
+async def test_a_passed_body_is_the_answer(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/a', pass_status: 404, pass_body: true}}")
+    hand.answer("/a", b'{"gone":true}', 404, {"Content-Type": "application/json"})
+    response = await compose(route, request_of(), hand, [])
+    assert (response.status, response.body) == (404, b'{"gone":true}')
+
+
+async def test_a_required_failure_is_raised_with_its_call(route_of: Any, request_of: Any, hand: Any) -> None:
+    hand.answer("/a", 1, 500)
+    with pytest.raises(GatewayError) as failed:
+        await compose(route_of("calls: {a: {get: 'u:/a'}}"), request_of(), hand, [])
+    assert (failed.value.status, failed.value.call) == (502, "a")

@@ -1,0 +1,228 @@
+import asyncio
+from typing import Any
+
+from proxy.clock import monotonic
+from proxy.engine.outcome import Done, Failed, Skipped
+from proxy.engine.run import PassedBody, Run
+from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus, UpstreamFailed, UpstreamTimeout
+from proxy.expr.scope import Scope
+
+
+class Running:
+    """A run under way, its scope and what it reported."""
+
+    def __init__(self, route: Any, request: Any, upstream: Any, seconds: float = 5, **roots: Any) -> None:
+        self.scope = Scope({"params": request.params, "query": {}, **roots})
+        self.records: list[str] = []
+        self.run = Run(
+            route.action,
+            self.scope,
+            request,
+            {"u": upstream},
+            {"u": ("Authorization",)},
+            lambda call, _: self.records.append(call.name),
+        )
+        self.task = asyncio.get_running_loop().create_task(self.run.execute(monotonic() + seconds))
+
+    async def ends(self) -> GatewayError | None:
+        try:
+            await asyncio.wait_for(self.task, 5)
+        except GatewayError as error:
+            return error
+        finally:
+            # Whatever happened: no task of the request is left.
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not others, others
+        return None
+
+
+async def test_calls_without_dependencies_are_sent_at_once(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b'}}"), request_of(), hand)
+    await hand.asked("/a", "/b")
+    hand.answer("/b", 2)
+    hand.answer("/a", 1)
+    assert await running.ends() is None
+    assert (running.scope["a"], running.scope["b"]) == (1, 2)
+
+
+async def test_a_call_starts_while_another_that_it_does_not_read_is_still_running(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of("calls: {slow: {get: 'u:/slow'}, a: {get: 'u:/a'}, b: {get: 'u:/b/${a.x}'}}")
+    running = Running(route, request_of(), hand)
+    hand.answer("/a", {"x": 1})
+    await hand.asked("/b/1")
+    hand.answer("/b/1", 1)
+    hand.answer("/slow", 1)
+    assert await running.ends() is None
+
+
+async def test_the_first_fatal_failure_cancels_the_rest(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(
+        route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b'}, c: {get: 'u:/c/${b.x}'}}"), request_of(), hand
+    )
+    await hand.asked("/a", "/b")
+    hand.answer("/a", UpstreamFailed("broken"))
+    error = await running.ends()
+    assert error is not None
+    assert error.call == "a"
+    assert hand.cancelled == ["/b"]
+    assert hand.targets == ["/a", "/b"]
+
+
+async def test_a_client_that_goes_away_cancels_every_call(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b'}}"), request_of(), hand)
+    await hand.asked("/a", "/b")
+    running.task.cancel()
+    await asyncio.wait([running.task])
+    assert running.task.cancelled()
+    assert sorted(hand.cancelled) == ["/a", "/b"]
+
+
+async def test_identical_gets_are_sent_once_and_both_have_the_answer(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/x', select: $.a}, b: {get: 'u:/x', select: $.b}, c: {get: 'u:/x?'}}")
+    running = Running(route, request_of(), hand)
+    hand.answer("/x", {"a": 1, "b": 2})
+    hand.answer("/x?", 3)
+    assert await running.ends() is None
+    assert sorted(hand.targets) == ["/x", "/x?"]
+    assert (running.scope["a"], running.scope["b"]) == (1, 2)
+
+
+async def test_one_of_two_that_share_a_request_may_lose_patience_alone(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of(
+        "calls: {a: {get: 'u:/x', timeout: 10ms, fallback: late}, b: {get: 'u:/x'}, "
+        "c: {get: 'u:/${a.x ?? 9}', fallback: 0}}"
+    )
+    running = Running(route, request_of(), hand)
+    await hand.asked("/9")  # so `a` has taken its fallback
+    hand.answer("/9", 1)
+    hand.answer("/x", 2)
+    assert await running.ends() is None
+    assert (running.scope["a"], running.scope["b"]) == ("late", 2)
+    assert hand.targets.count("/x") == 1
+
+
+async def test_a_skipped_call_is_null_and_its_dependants_run(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/a', when: 'false'}, b: {get: 'u:/b', query: {x: $.a.y}}}")
+    running = Running(route, request_of(), hand)
+    hand.answer("/b", 1)
+    assert await running.ends() is None
+    assert running.scope["a"] is None
+    assert isinstance(running.run.outcomes[0], Skipped)
+
+
+async def test_a_bad_value_of_the_client_sends_nothing_at_all(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b/${params.id}'}, c: {get: 'u:/${a.x}/${params.id}'}}")
+    error = await Running(route, request_of(params={"id": ".."}), hand).ends()
+    assert isinstance(error, BadRequest)
+    assert hand.sent == []
+
+
+async def test_a_bad_value_for_a_call_that_waits_is_refused_before_the_first_is_sent(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of("calls: {a: {get: 'u:/a'}, c: {get: 'u:/${a.x}', headers: {X: $.params.id}}}")
+    error = await Running(route, request_of(params={"id": "a\r\nb"}), hand).ends()
+    assert isinstance(error, BadRequest)
+    assert hand.sent == []
+
+
+async def test_a_fallback_of_a_clients_bad_value_is_not_taken(route_of: Any, request_of: Any, hand: Any) -> None:
+    error = await Running(
+        route_of("calls: {a: {get: 'u:/${params.id}', fallback: 1}}"), request_of(params={"id": ".."}), hand
+    ).ends()
+    assert isinstance(error, BadRequest)
+
+
+async def test_at_the_deadline_what_has_a_fallback_takes_it(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/a', fallback: [0]}, b: {get: 'u:/b/${a.x ?? 1}', fallback: none}}")
+    running = Running(route, request_of(), hand, seconds=0.02)
+    assert await running.ends() is None
+    assert (running.scope["a"], running.scope["b"]) == ([0], "none")
+    assert [outcome.error.code for outcome in running.run.outcomes if isinstance(outcome, Failed)] == [
+        "deadline_exceeded"
+    ] * 2
+    assert hand.cancelled == ["/a"]
+
+
+async def test_at_the_deadline_what_is_required_ends_the_route(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}}"), request_of(), hand, seconds=0.02)
+    error = await running.ends()
+    assert isinstance(error, DeadlineExceeded)
+    assert (error.status, error.call) == (504, "a")
+    assert running.records == ["a"]
+
+
+async def test_a_call_has_a_time_of_its_own(route_of: Any, request_of: Any, hand: Any) -> None:
+    error = await Running(route_of("calls: {a: {get: 'u:/a', timeout: 10ms}}"), request_of(), hand).ends()
+    assert isinstance(error, UpstreamTimeout)
+    assert not isinstance(error, DeadlineExceeded)
+    assert hand.cancelled == ["/a"]
+
+
+async def test_a_fallback_starts_the_lazy_call_that_it_reads(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {a: {get: 'u:/a', fallback: '$.b ?? []'}, b: {get: 'u:/b', lazy: true}}")
+    running = Running(route, request_of(), hand)
+    await hand.asked("/a")
+    assert hand.targets == ["/a"]
+    hand.answer("/a", status=503)
+    hand.answer("/b", ["best"])
+    assert await running.ends() is None
+    assert running.scope["a"] == ["best"]
+
+
+async def test_a_status_that_is_passed_ends_the_route_with_it(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a', pass_status: [4xx]}}"), request_of(), hand)
+    hand.answer("/a", {}, 409)
+    error = await running.ends()
+    assert isinstance(error, PassedStatus)
+    assert (error.status, error.call) == (409, "a")
+
+
+async def test_a_body_may_be_passed_with_its_status(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a', pass_status: 404, pass_body: true}}"), request_of(), hand)
+    hand.answer("/a", b'{"why":1.0}', 404, {"Content-Type": "application/json"})
+    error = await running.ends()
+    assert isinstance(error, PassedBody)
+    assert error.body == b'{"why":1.0}'
+
+
+async def test_calls_get_the_allowed_headers_of_the_client_and_no_others(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    headers = {
+        "Accept-Language": "de",
+        "Authorization": "Bearer x",
+        "Cookie": "a=b",
+        "X-Other": "1",
+        "Traceparent": "t",
+    }
+    running = Running(route_of("calls: {a: {get: 'u:/a'}}"), request_of(headers=headers), hand)
+    hand.answer("/a", 1)
+    await running.ends()
+    assert dict(hand.sent[0].headers) == {
+        "Accept": "application/json",
+        "X-Request-Id": "r1",
+        "Accept-Language": "de",
+        "Traceparent": "t",
+        "Authorization": "Bearer x",  # this upstream was told to get it
+    }
+
+
+async def test_what_is_known_of_a_call_can_be_read_by_others(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of(
+        "calls: {a: {get: 'u:/a', fallback: 0}, b: {get: 'u:/b', query: {s: $.calls.a.status, e: $.calls.a.error}}}"
+    )
+    running = Running(route, request_of(), hand)
+    hand.answer("/a", 1, 503)
+    hand.answer("/b?s=503&e=upstream_status", 1)
+    assert await running.ends() is None
+    assert isinstance(running.run.outcomes[1], Done)
+
+
+async def test_a_route_may_have_no_call_to_make(route_of: Any, request_of: Any, hand: Any) -> None:
+    assert await Running(route_of("calls: {a: {get: 'u:/a', lazy: true}}"), request_of(), hand).ends() is None
+    assert hand.sent == []

@@ -1,0 +1,32 @@
+import gzip
+import zlib
+
+import pytest
+
+from proxy.errors import UpstreamInvalid, UpstreamTooLarge
+from proxy.upstream.encoding import decode_content
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP", " gzip "])
+def test_gzip_is_unfolded(coding: str) -> None:
+    assert decode_content(gzip.compress(b"abc"), coding, 10) == b"abc"
+
+
+def test_deflate_is_unfolded_and_identity_is_itself() -> None:
+    assert decode_content(zlib.compress(b"abc"), "deflate", 10) == b"abc"
+    assert decode_content(b"abc", "identity", 10) == b"abc"
+
+
+def test_a_bomb_is_stopped_at_the_limit() -> None:
+    with pytest.raises(UpstreamTooLarge):
+        decode_content(gzip.compress(b"0" * 10_000_000), "gzip", 1000)
+
+
+def test_exactly_the_limit_is_taken() -> None:
+    assert decode_content(gzip.compress(b"0" * 1000), "gzip", 1000) == b"0" * 1000
+
+
+@pytest.mark.parametrize("body,coding", [(b"abc", "gzip"), (gzip.compress(b"abc")[:-4], "gzip"), (b"abc", "br")])
+def test_a_broken_or_unknown_coding_is_the_upstreams_fault(body: bytes, coding: str) -> None:
+    with pytest.raises(UpstreamInvalid):
+        decode_content(body, coding, 1000)

@@ -1,0 +1,38 @@
+from dataclasses import replace
+
+from proxy.plan.nodes import UpstreamPlan
+from proxy.upstream.registry import Registry
+
+
+async def test_an_equal_plan_gets_the_client_that_is_there(upstream_plan: UpstreamPlan) -> None:
+    registry = Registry()
+    first = registry.take([upstream_plan])
+    assert registry.take([replace(upstream_plan)]) == first
+    assert len(registry.clients()) == 1
+    await registry.close()
+
+
+async def test_a_changed_plan_gets_a_client_of_its_own(upstream_plan: UpstreamPlan) -> None:
+    registry = Registry()
+    registry.take([upstream_plan])
+    registry.take([replace(upstream_plan, max_connections=1)])
+    assert len(registry.clients()) == 2
+    await registry.close()
+
+
+async def test_a_client_is_closed_when_its_last_user_lets_go(upstream_plan: UpstreamPlan) -> None:
+    registry = Registry()
+    registry.take([upstream_plan])
+    registry.take([upstream_plan])
+    await registry.release([upstream_plan])
+    assert len(registry.clients()) == 1
+    await registry.release([upstream_plan])
+    assert registry.clients() == ()
+
+
+async def test_closing_everything_leaves_nothing_to_release(upstream_plan: UpstreamPlan) -> None:
+    registry = Registry()
+    registry.take([upstream_plan])
+    await registry.close()
+    await registry.release([upstream_plan])
+    assert registry.clients() == ()
