@@ -98,6 +98,13 @@ def compile_hole(hole: "Hole", names: Vocabulary) -> Expression:
             "select one with an index such as [0]",
             offset=hole.offset,
         )
+    if expression.constant and scalar_text(expression.evaluate(Scope({}))) is None:
+        raise Invalid(
+            "bad-template",
+            f"${{{hole.text}}} has no text: it is null, a list or an object",
+            'write a string, a number or a boolean, or "" for none',
+            offset=hole.offset,
+        )
     return expression
 
 

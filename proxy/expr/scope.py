@@ -5,7 +5,7 @@ that finds nothing yields; it is not null.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -59,22 +59,25 @@ class Vocabulary:
     """The names that an expression may use where it stands.
 
     `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;
-    `constants` are resolved at load (`env`); `body_root` says that `$` itself is the document (`select`).
+    `constants` are resolved at load (`env`); `request` are the parts of the request that are known there.
     """
 
     calls: frozenset[str] = frozenset()
     params: frozenset[str] = frozenset()
     local: frozenset[str] = frozenset()
     constants: tuple[tuple[str, Any], ...] = ()
+    request: frozenset[str] = REQUEST_ROOTS
 
     def with_local(self, name: str) -> "Vocabulary":
-        return Vocabulary(self.calls, self.params, self.local | {name}, self.constants)
+        return replace(self, local=self.local | {name})
 
     @property
     def roots(self) -> frozenset[str]:
         """Every name that an expression may start with here."""
-        return REQUEST_ROOTS | self.calls | self.local | {"calls"}
+        return self.request | self.calls | self.local | ({"calls"} if self.calls else frozenset())
 
     def knows(self, root: str) -> bool:
         """Whether an expression may start with this name."""
-        return root in self.calls or root in REQUEST_ROOTS or root in self.local or root == "calls"
+        return (
+            root in self.calls or root in self.request or root in self.local or (root == "calls" and bool(self.calls))
+        )

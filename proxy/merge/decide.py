@@ -38,4 +38,4 @@ def compile_literal(shaper: Shaper, value: Mapping[str, Any], place: Place) -> S
     if not check_keys(value, ("$literal",), place):
         return NOTHING
     constant = value["$literal"]
-    return Shape(lambda scope: constant)
+    return Shape(lambda scope: constant, literal=True)

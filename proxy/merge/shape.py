@@ -12,17 +12,17 @@ from proxy.problems import Invalid, Place, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A compiled value. `evaluate` gives a JSON value or MISSING; no references: it is a constant."""
+    """A compiled value. `evaluate` gives a JSON value or MISSING.
+
+    `literal`: it is written out, so it can neither fail nor be missing. (An operator over literals can do both.)
+    """
 
     evaluate: Evaluate
     reads: tuple[Reference, ...] = ()
-
-    @property
-    def constant(self) -> bool:
-        return not self.reads
+    literal: bool = False
 
 
-NOTHING = Shape(lambda scope: None)
+NOTHING = Shape(lambda scope: None, literal=True)
 """Stands for a value with a problem, so that the check goes on to the next."""
 
 Operator = Callable[["Shaper", Mapping[str, Any], Place], Shape]
@@ -49,7 +49,7 @@ class Shaper:
             return self._mapping(value, place)
         if isinstance(value, list):
             return self._list(value, place)
-        return Shape(lambda scope: value)
+        return Shape(lambda scope: value, literal=True)
 
     def with_local(self, name: str) -> "Shaper":
         """The same where a loop binds `name`."""
@@ -78,7 +78,7 @@ class Shaper:
             place.invalid(error)
             return NOTHING
         if expression.constant or self.strict:
-            return Shape(expression.evaluate, expression.reads)
+            return Shape(expression.evaluate, expression.reads, expression.constant)
         # Only text with holes can fail; a path gives MISSING by itself.
         lenient = expression.evaluate if text.startswith("$.") else or_missing(expression.evaluate)
         return Shape(lenient, expression.reads)
@@ -97,9 +97,9 @@ class Shaper:
     def _object(self, value: Mapping[str, Any], place: Place) -> Shape:
         shapes = {unescape(key): self.compile(inner, place / key) for key, inner in value.items()}
         reads = tuple(reference for shape in shapes.values() for reference in shape.reads)
-        if not reads:
+        if all(shape.literal for shape in shapes.values()):
             constant = {key: shape.evaluate(Scope({})) for key, shape in shapes.items()}
-            return Shape(lambda scope: constant)
+            return Shape(lambda scope: constant, literal=True)
         items = tuple((key, shape.evaluate) for key, shape in shapes.items())
         return Shape(_omitting(items) if self.omit_missing else _nulling(items), reads)
 
@@ -107,7 +107,8 @@ class Shaper:
         shapes = [self.compile(inner, place / index) for index, inner in enumerate(value)]
         evaluators = tuple(shape.evaluate for shape in shapes)
         reads = tuple(reference for shape in shapes for reference in shape.reads)
-        return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads)
+        literal = all(shape.literal for shape in shapes)
+        return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads, literal)
 
 
 def is_operator(key: str) -> bool:

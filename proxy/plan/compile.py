@@ -115,7 +115,9 @@ def parse_endpoint(url: str) -> Endpoint:
         raise Invalid(
             "bad-url", "an upstream's URL holds no credentials", "send them as a header: headers: {Authorization: …}"
         )
-    if not parts.hostname or parts.query or parts.fragment or re.search(r"[\s$\\%]", parts.netloc):
+    if "@" in url:
+        raise Invalid("bad-url", "this is not the URL of an upstream", hint)  # whatever stands before it is not shown
+    if not parts.hostname or port == 0 or parts.query or parts.fragment or re.search(r"[\s$\\%]", parts.netloc):
         raise Invalid("bad-url", f"{url!r} is not the URL of an upstream", hint)
     base_path = parts.path.rstrip("/")
     if re.search(r"[\x00-\x20\x7f-\uffff$]|(?:^|/)\.{1,2}(?:/|$)|//", base_path):
@@ -205,6 +207,11 @@ def _compile_action(
                 "no-action", f"route {route.name!r} does nothing", "write calls and merge, proxy, reply or redirect"
             )
         return None
+    if getattr(route, actions[0]) is None:
+        (place / actions[0]).problem(
+            "missing-key", f"{actions[0]!r} has no value", f"write what route {route.name!r} does", at_key=True
+        )
+        return None
     if actions != ["calls"]:
         for key in ("merge", "respond", "errors", "omit_missing", "max_calls"):
             if key in route.model_fields_set:
@@ -248,15 +255,8 @@ def _check_conflicts(compiled: list[_Compiled]) -> None:
         here, there = compiled[conflict.j], compiled[conflict.i]
         span = (there.place / "match").span()
         what = f"route {there.route.name!r} ({span.file}:{span.line})"
-        if conflict.kind == "ambiguous":
-            (here.place / "match").problem(
-                "ambiguous-route",
-                f"route {here.route.name!r} matches the same requests as {what}",
-                "make one more specific, or remove it",
-            )
-        else:
-            (here.place / "match").problem(
-                "unreachable-route",
-                f"no request reaches route {here.route.name!r}: {what} takes them all",
-                "remove it, or narrow the other",
-            )
+        (here.place / "match").problem(
+            "ambiguous-route",
+            f"route {here.route.name!r} matches the same requests as {what}",
+            "make one more specific, or remove it",
+        )

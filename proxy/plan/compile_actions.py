@@ -117,6 +117,9 @@ def compile_reply(reply: Reply, names: Vocabulary, place: Place) -> ReplyPlan:
     return ReplyPlan(status=reply.status, headers=headers, body=body, is_text=is_text, roots=request_roots(reads))
 
 
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+
+
 def compile_redirect(redirect: Redirect, names: Vocabulary, place: Place) -> RedirectPlan:
     """A redirect to a path of this gateway, or to an absolute URL whose host is written out."""
     prefix, path = "", redirect.to
@@ -124,7 +127,7 @@ def compile_redirect(redirect: Redirect, names: Vocabulary, place: Place) -> Red
         parts = urlsplit(redirect.to)
         prefix = f"{parts.scheme}://{parts.netloc}"
         path = redirect.to[len(prefix) :] or "/"
-        if parts.scheme not in ("http", "https") or not parts.netloc or "$" in parts.netloc or "@" in parts.netloc:
+        if parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
             # A host chosen by a value would be an open redirect (CWE-601).
             (place / "to").problem(
                 "bad-redirect", f"{redirect.to!r} is not a place to go to", "write /path or https://host/path"

@@ -20,7 +20,7 @@ from proxy.plan.nodes import CallPlan, Field
 from proxy.problems import Invalid, Place, did_you_mean
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_ANSWER = Vocabulary(local=frozenset({"status", "headers", "body"}))
+_OWN_ANSWER = Vocabulary(local=frozenset({"status", "headers", "body"}), request=frozenset())
 DEFAULT_MAX_BODY = 8 * 1024 * 1024
 
 

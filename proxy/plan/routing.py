@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
-from typing import Literal as OneOf
 from urllib.parse import parse_qsl
 
 from proxy.errors import MethodNotAllowed, RouteNotFound
@@ -32,10 +31,10 @@ class MatchRule:
     query: tuple[tuple[str, str], ...] = ()
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        """How specific the conditions besides the path are."""
+    def rank(self) -> tuple[int, int, int, bool]:
+        """How specific it is besides its path. A route for every method steps back where another names it."""
         host = 0 if self.host is None else 1 if self.host.startswith("*.") else 2
-        return host, len(self.host or ""), len(self.headers) + len(self.query)
+        return host, len(self.host or ""), len(self.headers) + len(self.query), self.methods is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +104,34 @@ class Router(Generic[T]):
         """The most specific route. Raises `RouteNotFound`, or `MethodNotAllowed` with what the path takes."""
         allow: set[str] = set()
         segments = path[1:].split("/")
-        fallback: Found[T] | None = None
+        gets: tuple[_Leaf[T], tuple[Any, ...]] | None = None  # serves HEAD unless a route as specific names it
         for leaf, values in _walk(self._root, segments, 0, ()):
             rule = leaf.rule
+            if gets is not None and not _as_specific(rule, gets[0].rule):
+                break
             if not _holds(rule, host, headers, query):
                 continue
             if rule.methods is None or method in rule.methods:
-                return Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
-            if method == "HEAD" and "GET" in rule.methods and fallback is None:
-                fallback = Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
+                return _found(leaf, values)
+            if method == "HEAD" and "GET" in rule.methods and gets is None:
+                gets = leaf, values
             allow |= rule.methods
-        if fallback is not None:
-            return fallback
+        if gets is not None:
+            return _found(*gets)
         if not allow:
             raise RouteNotFound("no route matches this path")
         listed = tuple(sorted(allow | {"OPTIONS"} | ({"HEAD"} if "GET" in allow else set())))
         if method == "OPTIONS":
             return Options(listed)
         raise MethodNotAllowed(method, listed)
+
+
+def _found(leaf: _Leaf[T], values: tuple[Any, ...]) -> Found[T]:
+    return Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
+
+
+def _as_specific(one: MatchRule, other: MatchRule) -> bool:
+    return one.rank == other.rank and _shape(one.pattern) == _shape(other.pattern)
 
 
 def _sort(root: _Node[T]) -> None:
@@ -164,8 +173,11 @@ def _holds(rule: MatchRule, host: str, headers: Mapping[str, str], query: str) -
         return False
     if not rule.query:
         return True
-    given = parse_qsl(query, keep_blank_values=True)
-    return all(pair in given for pair in rule.query)
+    # The first value of a name, as in expressions: with any of them, two routes could both be meant.
+    first: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        first.setdefault(name, value)
+    return all(first.get(name) == value for name, value in rule.query)
 
 
 def host_matches(wanted: str, host: str) -> bool:
@@ -177,44 +189,45 @@ def host_matches(wanted: str, host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Entries `i` and `j` (indices, i < j) get in each other's way."""
+    """Entries `i` and `j` (indices, i < j) match the same requests and are equally specific."""
 
     i: int
     j: int
-    kind: OneOf["ambiguous", "unreachable"]
 
 
 def conflicts(entries: Sequence[tuple[MatchRule, object]]) -> list[Conflict]:
-    """Pairs of routes that match the same requests and are equally specific, or of which one takes all.
+    """Pairs of routes that match the same requests and are equally specific.
 
     Only routes of the same shape can be: parameters at the same places, the same literals.
     """
     shapes: dict[tuple[Any, ...], list[int]] = {}
     for index, (rule, _) in enumerate(entries):
         shapes.setdefault((_shape(rule.pattern), rule.host), []).append(index)
-    found = []
-    for indices in shapes.values():
-        for position, j in enumerate(indices):
-            for i in indices[:position][:100]:
-                if (kind := _conflict(entries[i][0], entries[j][0])) is not None:
-                    found.append(Conflict(i, j, kind))
-                    break
-    return found
+    return [
+        Conflict(i, j)
+        for indices in shapes.values()
+        for position, j in enumerate(indices)
+        if (i := _first_conflict(entries, indices[:position], j)) is not None
+    ]
+
+
+def _first_conflict(entries: Sequence[tuple[MatchRule, object]], before: list[int], j: int) -> int | None:
+    return next((i for i in before if _conflicting(entries[i][0], entries[j][0])), None)
 
 
 def _shape(pattern: Pattern) -> tuple[object, ...]:
     return tuple(part.text if isinstance(part, Literal) else (part.kind,) for part in pattern.segments)
 
 
-def _conflict(one: MatchRule, other: MatchRule) -> OneOf["ambiguous", "unreachable"] | None:
+def _conflicting(one: MatchRule, other: MatchRule) -> bool:
     both = _shared_methods(one.methods, other.methods)
     if not both or len(one.headers) + len(one.query) != len(other.headers) + len(other.query):
-        return None
+        return False
     conditions = dict(one.headers), dict(one.query)
     for mine, theirs in zip(conditions, (dict(other.headers), dict(other.query)), strict=True):
         if any(mine.get(name, value) != value for name, value in theirs.items()):
-            return None  # they ask for different values of one thing: no request meets both
-    return "ambiguous"
+            return False  # they ask for different values of one thing: no request meets both
+    return True
 
 
 def _shared_methods(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:

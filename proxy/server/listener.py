@@ -95,8 +95,8 @@ class Listener:
     async def close(self, drain_s: float) -> bool:
         """Stop. Returns whether every request under way was answered within `drain_s`."""
         self._adapter.draining = True
-        for site in self._sites:
-            await site.stop()
+        while self._sites:
+            await self._sites.pop().stop()
         try:
             async with asyncio.timeout(drain_s):
                 await self._adapter.wait_idle()

@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.expr.scope import MISSING
+from proxy.merge.each import sort_rank
 
 LIST = [{"id": 1, "price": 3, "name": "c"}, {"id": 2, "price": 1, "name": "a"}, {"id": 3, "name": "b"}]
 
@@ -77,3 +80,25 @@ def test_values_of_several_kinds_have_one_order(merge: Any) -> None:
 )
 def test_a_loop_that_cannot_work_is_a_problem(text: str, problem: str, problems: Any) -> None:
     assert problems(text) == [problem]
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.none())
+
+
+@given(st.lists(VALUES), st.sampled_from([1, -1]))
+def test_values_of_every_kind_can_be_sorted_and_the_rest_is_last_as_it_came(values: list[object], sign: int) -> None:
+    ordered = sorted(values, key=lambda value: sort_rank(value, sign))
+    rest = [value for value in values if value is None or isinstance(value, list)]
+    assert ordered[len(values) - len(rest) :] == rest
+
+
+@pytest.mark.parametrize("values", [["a", "aa", "b"], [1, 2.5, 3], [False, True]])
+def test_a_descending_order_is_the_ascending_one_backwards(values: list[object]) -> None:
+    assert sorted(values, key=lambda value: sort_rank(value, -1)) == values[::-1]
+    assert sorted(values[1:] + values[:1], key=sort_rank) == values
+
+
+@given(st.lists(st.tuples(st.sampled_from(["x", "y"]), st.integers()), max_size=10))
+def test_what_is_equal_keeps_its_order_when_descending(pairs: list[tuple[str, int]]) -> None:
+    ordered = sorted(pairs, key=lambda pair: sort_rank(pair[0], -1))
+    assert ordered == [pair for pair in pairs if pair[0] == "y"] + [pair for pair in pairs if pair[0] == "x"]

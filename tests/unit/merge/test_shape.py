@@ -35,6 +35,12 @@ def test_dollars_may_be_escaped_in_values_and_keys(merge: Any) -> None:
     assert merge("{$$a: $$.b, c: 'x $${d}'}") == {"$a": "$.b", "c": "x ${d}"}
 
 
+def test_an_operator_over_literals_is_evaluated_as_any_other(merge: Any) -> None:
+    faults: list[str] = []
+    assert merge("{x: {$each: {$literal: 3}}, y: {$cel: '1/0'}}", faults) == {"x": None, "y": None}
+    assert len(faults) == 2
+
+
 def test_a_constant_is_known_before_any_request(merge: Any) -> None:
     assert merge("{a: {b: [1, 2]}}") == {"a": {"b": [1, 2]}}
 
@@ -50,6 +56,7 @@ def test_an_operator_starts_with_one_dollar(key: str, holds: bool) -> None:
         ("{x: {$eech: 1}}", "unknown-operator x/$eech"),
         ("{x: [$.nobody]}", "unknown-root x/0"),
         ("{x: '${a'}", "bad-template x"),
+        ("{x: ['${null}']}", "bad-template x/0"),
     ],
 )
 def test_a_problem_is_at_its_place(text: str, problem: str, problems: Any) -> None:

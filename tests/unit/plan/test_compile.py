@@ -44,9 +44,10 @@ def test_what_is_not_the_url_of_an_upstream_is_refused(url: str) -> None:
     assert refused.value.code == "bad-url"
 
 
-def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("url", ["http://ann:hunter2@u", "http:/ann:hunter2@u", "http:ann:hunter2@u", "ann:hunter2@u"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(Invalid) as refused:
-        parse_endpoint("http://ann:hunter2@u")
+        parse_endpoint(url)
     assert "hunter2" not in refused.value.message + refused.value.hint
 
 
@@ -67,6 +68,10 @@ def test_without_defaults_a_route_has_thirty_seconds(plan_of: Any) -> None:
     [
         ("{name: a, match: /a}", "no-action"),
         ("{name: a, match: /a, merge: {}}", "missing-key"),
+        ("{name: a, match: /a, calls: }", "missing-key"),
+        ("{name: a, match: /a, proxy: }", "missing-key"),
+        ("{name: a, match: /a, reply: }", "missing-key"),
+        ("{name: a, match: /a, redirect: }", "missing-key"),
         ("{name: a, match: /a, proxy: u, reply: {}}", "conflicting-keys"),
         ("{name: a, match: /a, proxy: u, merge: {}}", "conflicting-keys"),
         ("{name: a, match: /a, proxy: v}", "unknown-upstream"),

@@ -60,6 +60,8 @@ def test_a_path_is_rewritten_by_whole_segments(rule: str, path: str, expected: s
         ("redirect: 'javascript:alert(1)'", "bad-redirect"),
         ("redirect: 'https://${params.id}/'", "bad-redirect"),
         ("redirect: '//example.com/'", "bad-redirect"),
+        ("redirect: 'https://ho st/'", "bad-redirect"),
+        ("reply: {headers: {X: '${null}'}}", "bad-template"),
         ("redirect: '/${params.idd}'", "unknown-param"),
     ],
 )

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import UnsafeValue
 from proxy.expr.scope import Scope
 
 HEAD = "version: 1\nupstreams: {u: http://u, v: http://v}\nroutes:\n  - name: a\n    match: /a/{id}\n    calls:\n"
@@ -91,6 +92,8 @@ def test_what_the_client_chose_for_a_later_call_is_checked_before_any_is_made(pl
         ("x: {get: 'u:/', select: a.b}", "bad-path"),
         ("x: {get: 'u:/', when: 'a ='}", "bad-cel"),
         ("x: {get: 'u:/', ok_if: 'other.x'}", "unknown-root"),
+        ("x: {get: 'u:/', ok_if: query.x}", "unknown-root"),
+        ("x: {post: 'u:/', body: {a: '${null}'}}", "bad-template"),
         ("x: {post: 'u:/', body: 1, form: {a: 1}}", "conflicting-keys"),
         ("x: {get: 'u:/', after: [y]}", "unknown-call"),
         ("x: {get: 'u:/', query: {a: {b: 1}}}", "wrong-type"),
@@ -101,3 +104,27 @@ def test_what_the_client_chose_for_a_later_call_is_checked_before_any_is_made(pl
 )
 def test_a_call_that_cannot_work_is_a_problem(call: str, code: str, codes_of: Any) -> None:
     assert code in codes_of(calls(call))
+
+
+@pytest.mark.parametrize(
+    "part,scope",
+    [
+        ("get: 'u:/${params.id}/${one.x}'", {"params": {"id": ".."}}),
+        ("get: 'u:/${one.x}?q=${query.q}'", {"query": {"q": "a\nb"}}),
+        ("get: 'u:/${one.x}', query: {q: $.query.q}", {"query": {"q": "a\nb"}}),
+        ("get: 'u:/${one.x}', headers: {X: $.query.q}", {"query": {"q": "a\x00b"}}),
+        ("post: 'u:/${one.x}', form: {q: $.query.q}", {"query": {"q": "a\nb"}}),
+        ("get: 'u:/${params.id}', lazy: true", {"params": {"id": "."}}),
+    ],
+)
+def test_what_the_client_alone_chose_is_checked_before_a_call_that_waits(part: str, scope: Any, plan_of: Any) -> None:
+    two = composite(plan_of(calls("one: {get: 'u:/1'}", f"two: {{{part}}}"))).calls[1]
+    (check,) = two.client_checks
+    with pytest.raises(UnsafeValue):
+        check(Scope(scope))
+
+
+def test_what_is_missing_is_left_to_the_call_that_reads_it(plan_of: Any) -> None:
+    two = composite(plan_of(calls("one: {get: 'u:/1'}", "two: {get: 'u:/${params.id}/${one.x}'}"))).calls[1]
+    (check,) = two.client_checks
+    assert check(Scope({"params": {}})) is None

@@ -1,0 +1,99 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from proxy.admin.app import make_admin
+from proxy.gateway import Gateway
+from proxy.observe.metrics import Metrics
+
+ROUTES = "version: 1\nupstreams: {u: 'http://127.0.0.1:1'}\nroutes: [{name: a, match: GET /a, proxy: u, summary: s}]\n"
+
+
+class Admin:
+    def __init__(self, config: Path, gateway: Gateway) -> None:
+        self.config = config
+        self.gateway = gateway
+        self.ready = True
+        self.client: Any = None
+
+
+@pytest.fixture
+async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
+    config = tmp_path / "routes.yaml"
+    config.write_text(ROUTES)
+    metrics = Metrics()
+    gateway = Gateway(config, [metrics], env={})
+    await gateway.load("start")
+    admin = Admin(config, gateway)
+    async with TestClient(TestServer(make_admin(gateway, metrics, lambda: admin.ready))) as client:
+        admin.client = client
+        yield admin
+    await gateway.close()
+
+
+async def test_healthz_says_that_the_process_lives(admin: Admin) -> None:
+    response = await admin.client.get("/healthz")
+    assert response.status == 200
+    assert (await response.json())["status"] == "ok"
+
+
+async def test_readyz_says_whether_requests_are_welcome(admin: Admin) -> None:
+    assert (await admin.client.get("/readyz")).status == 200
+    admin.ready = False
+    response = await admin.client.get("/readyz")
+    assert response.status == 503
+    assert (await response.json())["status"] == "draining"
+
+
+async def test_a_refused_configuration_is_told_and_does_not_make_it_unready(admin: Admin) -> None:
+    admin.config.write_text(ROUTES.replace("proxy: u", "proxy: v"))
+    assert (await admin.client.post("/api/reload")).status == 422
+    response = await admin.client.get("/readyz")
+    assert response.status == 200
+    config = (await response.json())["config"]
+    assert (config["status"], config["generation"]) == ("refused", 1)
+    assert config["problems"][0]["code"] == "unknown-upstream"
+    assert config["failed_at"]
+
+
+async def test_a_reload_answers_with_the_new_generation(admin: Admin) -> None:
+    response = await admin.client.post("/api/reload")
+    assert (response.status, await response.json()) == (200, {"generation": 2, "routes": 1})
+
+
+async def test_a_refused_reload_is_a_problem_document(admin: Admin) -> None:
+    admin.config.write_text("version: 2")
+    response = await admin.client.post("/api/reload")
+    assert (response.status, response.content_type) == (422, "application/problem+json")
+    body = await response.json()
+    assert body["status"] == 422
+    assert body["problems"]
+
+
+async def test_metrics_are_prometheus_text(admin: Admin) -> None:
+    response = await admin.client.get("/metrics")
+    assert response.content_type == "text/plain"
+    assert "proxy_config_generation 1.0" in await response.text()
+
+
+async def test_routes_are_listed(admin: Admin) -> None:
+    body = await (await admin.client.get("/api/routes")).json()
+    assert body["generation"] == 1
+    assert [(route["name"], route["upstreams"], route["summary"]) for route in body["routes"]] == [("a", ["u"], "s")]
+
+
+async def test_the_state_of_the_configuration_has_its_warnings(admin: Admin) -> None:
+    body = await (await admin.client.get("/api/config")).json()
+    assert (body["status"], body["warnings"]) == ("current", [])
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+)
+async def test_a_web_page_cannot_reload(headers: dict[str, str], admin: Admin) -> None:
+    response = await admin.client.post("/api/reload", headers=headers)
+    assert response.status == 403
+    assert admin.gateway.current.number == 1

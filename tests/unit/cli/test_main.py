@@ -1,0 +1,42 @@
+from importlib.metadata import entry_points
+from typing import Any
+
+from proxy import __version__
+from proxy.cli.main import COMMANDS, main, make_parser
+
+
+def test_help_shows_every_command_the_exit_codes_and_where_to_start(cli: Any) -> None:
+    ran = cli("--help")
+    assert ran.code == 0
+    for module in COMMANDS:
+        assert module.__name__.rpartition(".")[2] in ran.out
+    assert "exit codes:" in ran.out
+    assert "start here:" in ran.out
+
+
+def test_every_command_has_a_help_of_its_own(cli: Any) -> None:
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        ran = cli(name, "--help")
+        assert ran.code == 0
+        assert ran.out.startswith(f"usage: proxy-composer {name}")
+
+
+def test_no_command_or_a_wrong_one_is_exit_2(cli: Any) -> None:
+    assert cli().code == 2
+    ran = cli("chekc")
+    assert ran.code == 2
+    assert "chekc" in ran.err
+
+
+def test_the_version_is_told(cli: Any) -> None:
+    assert cli("--version").out == f"proxy-composer {__version__}\n"
+
+
+def test_the_console_script_is_this_program() -> None:
+    (script,) = entry_points(group="console_scripts", name="proxy-composer")
+    assert script.load() is main
+
+
+def test_the_parser_needs_no_configuration() -> None:
+    assert make_parser().prog == "proxy-composer"

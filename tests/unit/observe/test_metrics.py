@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from proxy.events import CallFinished, Reloaded, ReloadFailed
+from proxy.message import Response
+from proxy.observe.metrics import Metrics
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def lines(metrics: Metrics) -> list[str]:
+    return metrics.render().decode().splitlines()
+
+
+def test_requests_are_counted_by_route_method_and_status(metrics: Metrics, finished: Any) -> None:
+    metrics(finished())
+    metrics(finished())
+    metrics(finished(Response(502), route=None, method="BREW\n"))
+    assert 'proxy_requests_total{method="GET",route="page",status="200"} 2.0' in lines(metrics)
+    assert 'proxy_requests_total{method="other",route="",status="502"} 1.0' in lines(metrics)
+    assert 'proxy_request_seconds_count{route="page"} 2.0' in lines(metrics)
+
+
+def test_partial_answers_and_expression_faults_are_counted(metrics: Metrics, finished: Any) -> None:
+    metrics(finished(Response(200, partial=("a",), faults=3)))
+    assert 'proxy_partial_answers_total{route="page"} 1.0' in lines(metrics)
+    assert 'proxy_expression_faults_total{route="page"} 3.0' in lines(metrics)
+
+
+def test_calls_are_counted_with_their_errors_and_times(metrics: Metrics) -> None:
+    metrics(CallFinished("page", "user", "users", 0, 0.02, "upstream_timeout"))
+    assert (
+        'proxy_calls_total{call="user",error="upstream_timeout",route="page",status="0",upstream="users"} 1.0'
+        in lines(metrics)
+    )
+    assert 'proxy_call_seconds_bucket{call="user",le="0.025",route="page",upstream="users"} 1.0' in lines(metrics)
+    assert 'proxy_call_seconds_bucket{call="user",le="0.01",route="page",upstream="users"} 0.0' in lines(metrics)
+
+
+def test_reloads_and_the_generation_are_told(metrics: Metrics) -> None:
+    metrics(Reloaded(7, "start", 0.1))
+    metrics(ReloadFailed("edit", ("x",)))
+    assert "proxy_config_generation 7.0" in lines(metrics)
+    assert 'proxy_config_reloads_total{result="success"} 1.0' in lines(metrics)
+    assert 'proxy_config_reloads_total{result="failure"} 1.0' in lines(metrics)
+    assert "proxy_config_last_reload_successful 0.0" in lines(metrics)
+
+
+def test_reload_results_are_there_before_the_first_so_that_rates_can_be_computed(metrics: Metrics) -> None:
+    assert 'proxy_config_reloads_total{result="failure"} 0.0' in lines(metrics)

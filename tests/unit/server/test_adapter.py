@@ -1,0 +1,156 @@
+import asyncio
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from proxy.errors import GatewayError
+from proxy.message import Request, Response
+from proxy.server.adapter import forwarded_client, is_trusted, parse_networks
+
+CLOSE = b"Connection: close\r\n"
+TRUSTED = parse_networks(("10.0.0.0/8", "::1"))
+
+
+@pytest.mark.parametrize(
+    "address,holds", [("10.1.2.3", True), ("::1", True), ("11.0.0.1", False), ("", False), ("10.0.0.1:80", False)]
+)
+def test_trust_is_by_address(address: str, holds: bool) -> None:
+    assert is_trusted(address, TRUSTED) is holds
+
+
+@pytest.mark.parametrize(
+    "values,client",
+    [
+        ([], "10.0.0.1"),
+        (["192.0.2.7"], "192.0.2.7"),
+        (["6.6.6.6, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+        (["6.6.6.6", "192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.7, nonsense"], "10.0.0.1"),
+        (["10.0.0.9, 10.0.0.8"], "10.0.0.9"),
+        (["[2001:db8::1]"], "2001:db8::1"),
+    ],
+)
+def test_the_client_is_the_right_most_address_that_is_no_trusted_proxy(values: list[str], client: str) -> None:
+    assert forwarded_client("10.0.0.1", values, TRUSTED) == client
+
+
+async def test_forwarded_headers_of_a_stranger_are_not_believed(served: Any) -> None:
+    await served.talk(
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n" + CLOSE + b"\r\n"
+    )
+    (request,) = served.requests
+    assert (request.client_ip, request.scheme, request.host) == ("127.0.0.1", "http", "a")
+
+
+async def test_forwarded_headers_of_a_trusted_proxy_are_believed(served: Any) -> None:
+    served.trusted = parse_networks(("127.0.0.1",))
+    await served.talk(
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.1\r\nX-Forwarded-Proto: https\r\n"
+        b"X-Forwarded-Host: b\r\n" + CLOSE + b"\r\n"
+    )
+    (request,) = served.requests
+    assert (request.client_ip, request.scheme, request.host) == ("192.0.2.1", "https", "b")
+
+
+@pytest.mark.parametrize("given,kept", [("abc-1.2:3_4", True), ("a b", False), ("x" * 129, False), ('"', False)])
+async def test_a_request_id_is_kept_if_it_is_harmless(given: str, kept: bool, served: Any) -> None:
+    answer = await served.talk(f"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: {given}\r\n".encode() + CLOSE + b"\r\n")
+    assert (served.requests[0].id == given) is kept
+    assert f"X-Request-Id: {served.requests[0].id}".encode() in answer
+
+
+async def test_a_waiting_client_is_asked_for_its_body_only_when_it_is_wanted(served: Any) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n"
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(head + CLOSE + b"\r\n")
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"ab")
+    assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"\r\n\r\nab")
+    writer.close()
+
+
+async def test_a_body_that_is_not_read_is_not_asked_for(served: Any) -> None:
+    async def ignore(request: Request) -> Response:
+        return Response(204)
+
+    served.serve = ignore
+    answer = await served.talk(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n" + CLOSE + b"\r\n"
+    )
+    assert b"100 Continue" not in answer
+    assert answer.startswith(b"HTTP/1.1 204")
+
+
+async def read_fails(served: Any, request: bytes) -> GatewayError:
+    failures: list[GatewayError] = []
+
+    async def read(request: Request) -> Response:
+        try:
+            await request.read_body(10)
+        except GatewayError as error:
+            failures.append(error)
+        return Response(200, close=True)
+
+    served.serve = read
+    await served.talk(request)
+    return failures[0]
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read(served: Any) -> None:
+    error = await read_fails(served, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n")
+    assert (error.status, error.close) == (413, True)
+
+
+async def test_a_body_that_turns_out_too_large_is_cut_off(served: Any) -> None:
+    chunk = b"b\r\n" + b"x" * 11 + b"\r\n"
+    error = await read_fails(served, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
+    assert error.status == 413
+
+
+async def test_a_body_that_does_not_come_times_out(served: Any) -> None:
+    served.body_s = 0.02
+    error = await read_fails(served, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+    assert (error.status, error.close) == (408, True)
+
+
+async def test_an_expectation_that_is_not_known_is_417(served: Any) -> None:
+    error = await read_fails(served, b"POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n")
+    assert error.status == 417
+
+
+async def test_an_answer_to_head_keeps_the_length_and_has_no_body(served: Any) -> None:
+    async def head(request: Request) -> Response:
+        return Response(200, CIMultiDict({"Content-Length": "100"}))
+
+    served.serve = head
+    answer = await served.talk(b"HEAD / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
+    assert b"Content-Length: 100" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_an_answer_may_close_the_connection(served: Any) -> None:
+    async def close(request: Request) -> Response:
+        return Response(200, close=True)
+
+    served.serve = close
+    answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b"Connection: close" in answer
+
+
+async def test_requests_under_way_are_counted(served: Any) -> None:
+    let_go, inside = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Request) -> Response:
+        inside.set()
+        await let_go.wait()
+        return Response(200)
+
+    served.serve = hold
+    talking = asyncio.get_running_loop().create_task(served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n"))
+    await inside.wait()
+    assert served.adapter.in_flight == 1
+    let_go.set()
+    await talking
+    await served.adapter.wait_idle()
+    assert served.adapter.in_flight == 0

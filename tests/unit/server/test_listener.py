@@ -1,0 +1,86 @@
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from proxy.message import Request, Response
+from proxy.server.listener import bind
+
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data,status",
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 65536 + b"\r\n" + CLOSE, 431),
+        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n" + CLOSE, 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n" + CLOSE, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n" + CLOSE, 400),
+        (b"nonsense\r\n\r\n", 400),
+    ],
+)
+async def test_what_the_parser_refuses_is_a_problem_document_and_is_observed(
+    data: bytes, status: int, served: Any
+) -> None:
+    answer = await served.talk(data)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert b"application/problem+json" in head
+    problem = json.loads(body)
+    assert problem["status"] == status
+    assert [event.response.status for event in served.events] == [status]
+    assert f"X-Request-Id: {problem['request_id']}".encode() in head
+    assert served.requests == []
+
+
+async def test_requests_on_one_connection_are_served_in_turn(served: Any) -> None:
+    one = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = await served.talk(one + b"GET /2 HTTP/1.1\r\nHost: a\r\n" + CLOSE)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert [request.raw_target for request in served.requests] == ["/1", "/2"]
+
+
+async def test_closing_waits_for_what_is_under_way_and_takes_nothing_new(served: Any) -> None:
+    let_go, inside = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Request) -> Response:
+        inside.set()
+        await let_go.wait()
+        return Response(200, body=b"late")
+
+    served.serve = hold
+    talking = asyncio.get_running_loop().create_task(served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+    await inside.wait()
+    closing = asyncio.get_running_loop().create_task(served.listener.close(5))
+    await asyncio.sleep(0)  # it begins
+    assert served.adapter.draining
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*served.address)
+    let_go.set()
+    answer = await talking
+    assert answer.endswith(b"late")
+    assert b"Connection: close" in answer
+    assert await closing
+
+
+async def test_closing_says_when_something_was_cut_off(served: Any) -> None:
+    inside = asyncio.Event()
+
+    async def hold(request: Request) -> Response:
+        inside.set()
+        await asyncio.Event().wait()
+        return Response(200)
+
+    served.serve = hold
+    talking = asyncio.get_running_loop().create_task(served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+    await inside.wait()
+    assert not await served.listener.close(0.01)
+    assert await talking == b""
+
+
+def test_an_address_that_cannot_be_had_is_an_os_error() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            bind("127.0.0.1", taken.getsockname()[1])
