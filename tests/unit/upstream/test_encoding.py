@@ -26,7 +26,9 @@ def test_exactly_the_limit_is_taken() -> None:
     assert decode_content(gzip.compress(b"0" * 1000), "gzip", 1000) == b"0" * 1000
 
 
-@pytest.mark.parametrize("body,coding", [(b"abc", "gzip"), (gzip.compress(b"abc", mtime=0)[:-4], "gzip"), (b"abc", "br")])
+@pytest.mark.parametrize(
+    "body,coding", [(b"abc", "gzip"), (gzip.compress(b"abc", mtime=0)[:-4], "gzip"), (b"abc", "br")]
+)
 def test_a_broken_or_unknown_coding_is_the_upstreams_fault(body: bytes, coding: str) -> None:
     with pytest.raises(UpstreamInvalid):
         decode_content(body, coding, 1000)
