@@ -21,7 +21,8 @@ def main() -> int:
 
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        running["the mock upstreams"] = start("mock_upstreams", *mocks_args)
+        running["the mock upstreams"] = mocks = start("mock_upstreams", *mocks_args, stdout=subprocess.PIPE)
+        announce(mocks)
         running["the gateway"] = start("proxy", *gateway_args)
         while not wake.wait(0.2) and os.getppid() == parent:
             for name, process in running.items():
@@ -39,9 +40,17 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start(module: str, *arguments: str, stdout: int | None = None) -> subprocess.Popen[bytes]:
     # A group of its own: Ctrl-C reaches this script alone, which then stops both in order and only once.
-    return subprocess.Popen([sys.executable, "-m", module, *arguments], process_group=0)
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], process_group=0, stdout=stdout)
+
+
+def announce(mocks: subprocess.Popen[bytes]) -> None:
+    """Repeat the lines in which the mock upstreams say that they listen: the gateway starts once both do."""
+    assert mocks.stdout is not None
+    for _ in range(2):
+        sys.stdout.buffer.write(mocks.stdout.readline())
+        sys.stdout.flush()
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
