@@ -1,6 +1,6 @@
 """`python -m proxy` is the console script `proxy-composer`."""
 
-from proxy.cli.main import main
+from proxy.cli.main import console
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    console()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from msgspec import Struct
+
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 
@@ -54,26 +56,17 @@ class Invalid(Exception):
         self.offset = offset
 
 
-class Place:
+class Place(Struct, eq=False):
     """A spot in the configuration: a chain of keys and indices up to the document.
 
     Hundreds of thousands are made while a large file is checked and hardly any is asked for its span, so one is
     no more than its key and the place around it.
     """
 
-    __slots__ = ("_key", "_locate", "_outer", "found")
-
-    def __init__(
-        self,
-        found: list[Problem],
-        locate: Callable[[Path, bool], Span],
-        outer: "Place | None" = None,
-        key: str | int = "",
-    ) -> None:
-        self.found = found
-        self._locate = locate
-        self._outer = outer
-        self._key = key
+    found: list[Problem]
+    _locate: Callable[[Path, bool], Span]
+    _outer: "Place | None" = None
+    _key: str | int = ""
 
     def __truediv__(self, key: str | int) -> "Place":
         """The place of one key or index inside this one."""

@@ -2,8 +2,10 @@
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from proxy import __version__
 from proxy.cli import check, explain, health, init, routes, schema, serve
@@ -34,6 +36,15 @@ def make_parser() -> argparse.ArgumentParser:
     for module in COMMANDS:
         module.add(commands)
     return parser
+
+
+def console() -> NoReturn:
+    """The console script: run one command and end the process with its exit code."""
+    code = main()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # taking a large plan apart, object by object, takes a tenth of the time of `check`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,10 +6,10 @@ Built on PyYAML's events and not on its loader: the scalars follow the YAML 1.2 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -27,8 +27,7 @@ MAX_ALIASED_NODES = 100_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(slots=True)
-class Scalar:
+class Scalar(Struct):
     """A string, number, boolean or null; `plain`: written without quotes."""
 
     file: str
@@ -38,16 +37,14 @@ class Scalar:
     plain: bool
 
 
-@dataclass(slots=True)
-class Sequence:
+class Sequence(Struct):
     file: str
     line: int
     column: int
     items: list["Node"]
 
 
-@dataclass(slots=True)
-class Mapping:
+class Mapping(Struct):
     """Keys in the order of the file; `keys` has the line and column of each."""
 
     file: str

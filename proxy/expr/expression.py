@@ -8,9 +8,10 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from proxy.document import InvalidJson, decode_json, scalar_text
 from proxy.errors import ExtractionFailed
@@ -20,8 +21,7 @@ from proxy.expr.scope import MISSING, REQUEST_ROOTS, Evaluate, Reference, Scope,
 from proxy.problems import Invalid, did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A compiled string. `evaluate` gives a JSON value or MISSING; `reads` is what it depends on."""
 
     text: str
@@ -129,8 +129,7 @@ def or_missing(evaluate: Evaluate) -> Evaluate:
     return lenient
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """The inside of one `${…}`, and where it starts in the text."""
 
     text: str
@@ -243,18 +242,19 @@ def bind(path: Path, names: Vocabulary) -> Expression:
     """
     root, field = _root(path, names)
     if root in names.local:
-        return _bound(path, root, None)
+        return _bound(path.text, root, None)
     if root in names.calls:
-        return _bound(path, root, root)
+        return _bound(path.text, root, root)
     if root == "calls":
-        return _bound(path, root, _called(path, names))
+        return _bound(path.text, root, _called(path, names))
     _check_field(path, root, field, names)
-    return _bound(path, root, None)
+    return _bound(path.text, root, None)
 
 
 @lru_cache(maxsize=65536)
-def _bound(path: Path, root: str, call: str | None) -> Expression:
+def _bound(text: str, root: str, call: str | None) -> Expression:
     """The closure of a path whose names are known to exist. Equal paths share one, over all routes."""
+    path = parse_path(text)
     steps = path.steps[1:]
     if root == "calls" and len(steps) > 2 and steps[1] == Name("headers"):
         steps = (*steps[:2], _lower_case(steps[2]), *steps[3:])

@@ -8,46 +8,37 @@ the RFC, or silently wrongly, and is refused with advice. A parse costs about 30
 
 import re
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jsonpath_ng import jsonpath as ng
-from jsonpath_ng.ext import filter as ng_filter
-from jsonpath_ng.ext import parse as ng_parse
+from msgspec import Struct
 
 from proxy.problems import Invalid
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wildcard:
+class Wildcard(Struct, frozen=True):
     """Every element of a list, every value of an object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     start: int | None
     stop: int | None
     step: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Descendants:
+class Descendants(Struct, frozen=True):
     """The node itself and everything below it, to which the next step applies (RFC 9535 §2.5.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """One condition of a filter: a singular path below the element, an operator, a literal; None: it exists."""
 
     steps: tuple["Step", ...]
@@ -55,8 +46,7 @@ class Comparison:
     literal: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """Keeps the elements for which every condition holds."""
 
     conditions: tuple[Comparison, ...]
@@ -65,8 +55,7 @@ class Filter:
 Step = Name | Index | Wildcard | Slice | Descendants | Filter
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """A parsed path. `plural` is decided by its text alone: only names and indices select one value."""
 
     text: str
@@ -120,6 +109,8 @@ def parsed_steps(text: str) -> tuple[Step, ...]:
     """The steps as jsonpath-ng reads them: the whole grammar, slowly. Raises `Invalid`."""
     if not text.startswith("$"):
         raise Invalid("bad-path", f"a path starts with '$.', not {text[:20]!r}", f"write $.{text.lstrip('.@')}")
+    from jsonpath_ng.ext import parse as ng_parse  # noqa: PLC0415 – most files have none but everyday paths
+
     _refuse_lookalikes(text)
     try:
         with warnings.catch_warnings():
@@ -160,6 +151,9 @@ def _advice(text: str) -> str:
 
 
 def _from_tree(node: Any, text: str, top: bool = True) -> list[Step]:
+    from jsonpath_ng import jsonpath as ng  # noqa: PLC0415
+    from jsonpath_ng.ext import filter as ng_filter  # noqa: PLC0415
+
     match node:
         case ng.Root() if top:
             return []
@@ -183,6 +177,8 @@ def _from_tree(node: Any, text: str, top: bool = True) -> list[Step]:
 
 
 def _selector(node: Any, text: str) -> Step:
+    from jsonpath_ng import jsonpath as ng  # noqa: PLC0415
+
     match node:
         case ng.Fields(fields=(name,)):
             return Wildcard() if name == "*" else Name(name)

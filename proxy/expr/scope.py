@@ -5,9 +5,11 @@ that finds nothing yields; it is not null.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Missing(Enum):
@@ -45,8 +47,7 @@ class Scope(dict[str, Any]):
 Evaluate = Callable[[Scope], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One thing that an expression reads: the root, the call it belongs to (None for the request), the text."""
 
     root: str
@@ -54,8 +55,7 @@ class Reference:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """The names that an expression may use where it stands.
 
     `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;

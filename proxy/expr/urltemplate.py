@@ -7,10 +7,11 @@ segment that would come out empty or as a dot segment is refused, also if an ups
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed, UnsafeValue
@@ -33,8 +34,7 @@ _PATH_SAFE = "!$&'()*+,;=:@%"
 _QUERY_SAFE = "!$'()*+,;:@/?%&="
 
 
-@dataclass(frozen=True, slots=True)
-class UrlTemplate:
+class UrlTemplate(Struct, frozen=True):
     """A compiled target. `render` gives the path and query to send, as ASCII, starting with a slash.
 
     `client_parts` render the parts that the request alone decides, so that they can be refused early.
@@ -91,8 +91,7 @@ def _quote(value: str, text: str, client: bool) -> str:
         raise unsafe(text, "holds half of a surrogate pair", client) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     render: Callable[[Scope], str]
     holes: tuple[Expression, ...]
 
@@ -180,8 +179,7 @@ def _check_segment(raw: str, where: str, client: bool) -> None:
 _ORDINARY = re.compile(r"[0-9A-Za-z_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _QueryHole:
+class _QueryHole(Struct, frozen=True):
     text: str
     evaluate: Callable[[Scope], Any]
     client: bool

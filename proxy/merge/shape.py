@@ -1,8 +1,10 @@
 """Compiles a value of routes.yaml — literals, expressions, operators, nested at will — into one closure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.expr.cel import CelFailed, compile_cel
 from proxy.expr.expression import Expression, compile_string, or_missing, unescape
@@ -10,8 +12,7 @@ from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
 from proxy.problems import Invalid, Place, did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A compiled value. `evaluate` gives a JSON value or MISSING.
 
     `literal`: it is written out, so it can neither fail nor be missing. (An operator over literals can do both.)
@@ -28,8 +29,7 @@ NOTHING = Shape(lambda scope: None, literal=True)
 Operator = Callable[["Shaper", Mapping[str, Any], Place], Shape]
 
 
-@dataclass(frozen=True, slots=True)
-class Shaper:
+class Shaper(Struct, frozen=True):
     """Compiles values where the same names are known.
 
     `strict` makes text that cannot be rendered a failure (a call's body) instead of null (merge);

@@ -5,11 +5,11 @@ their own: they matter only once the call has failed.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """`target` reads `source` (both call names) in `expression`; `fallback`: only when `target` has failed."""
 
     source: str
@@ -18,8 +18,7 @@ class Edge:
     fallback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The calls of one route, in the order of the file, and the edges between them."""
 
     calls: tuple[str, ...]

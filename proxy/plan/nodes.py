@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.plan.graph import Graph
@@ -43,8 +45,7 @@ class Endpoint:
         return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One header or query field. `client`: the request has a say in its value; `only_client`: the only one."""
 
     name: str
@@ -54,8 +55,7 @@ class Field:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPlan:
+class CallPlan(Struct, frozen=True, kw_only=True):
     """One call, ready to run.
 
     `requires` are the calls it waits for, `fallback_requires` those that only its fallback needs (indices).
@@ -90,8 +90,7 @@ class CallPlan:
     fallback_requires: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompositePlan:
+class CompositePlan(Struct, frozen=True, kw_only=True):
     """Calls and the shape of the answer. `roots` are the request roots that any expression reads."""
 
     calls: tuple[CallPlan, ...]

@@ -1,9 +1,10 @@
 """The path of a route, as written in `match`: literals and parameters, segment by segment."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal as OneOf
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from proxy.errors import BadRequest
 from proxy.problems import Invalid, did_you_mean
@@ -13,23 +14,20 @@ Kind = OneOf["str", "int", "uuid", "path"]
 KINDS = ("int", "uuid", "path", "str")
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A segment that is written out, in normalised percent-encoded form."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """A segment (or, for `path`, the rest) that the request chooses."""
 
     name: str
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """`/users/{id:int}` → two segments. `text` is as written."""
 
     text: str

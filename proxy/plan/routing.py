@@ -7,9 +7,10 @@ order of the file never matters.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
+
+from msgspec import Struct, field
 
 from proxy.errors import MethodNotAllowed, RouteNotFound
 from proxy.plan.pattern import Literal, Param, Pattern
@@ -20,8 +21,7 @@ _INT = re.compile(r"-?[0-9]{1,19}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class MatchRule:
+class MatchRule(Struct, frozen=True):
     """What a route matches. `methods` None is every method; header names are in lower case."""
 
     methods: frozenset[str] | None
@@ -37,30 +37,26 @@ class MatchRule:
         return host, len(self.host or ""), len(self.headers) + len(self.query), self.methods is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Generic[T]):
+class Found(Struct, Generic[T], frozen=True):
     """The route of a request and the values of its path parameters."""
 
     value: T
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """An OPTIONS request that no route asks for; `allow` is what the path takes."""
 
     allow: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Leaf(Generic[T]):
+class _Leaf(Struct, Generic[T]):
     rule: MatchRule
     value: T
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Node(Generic[T]):
+class _Node(Struct, Generic[T]):
     literals: dict[str, "_Node[T]"] = field(default_factory=dict)
     ints: "_Node[T] | None" = None
     uuids: "_Node[T] | None" = None
@@ -187,8 +183,7 @@ def host_matches(wanted: str, host: str) -> bool:
     return host == wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Entries `i` and `j` (indices, i < j) match the same requests and are equally specific."""
 
     i: int

@@ -2,7 +2,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from proxy import __version__
-from proxy.cli.main import COMMANDS, main, make_parser
+from proxy.cli.main import COMMANDS, console, make_parser
 
 
 def test_help_shows_every_command_the_exit_codes_and_where_to_start(cli: Any) -> None:
@@ -35,7 +35,7 @@ def test_the_version_is_told(cli: Any) -> None:
 
 def test_the_console_script_is_this_program() -> None:
     (script,) = entry_points(group="console_scripts", name="proxy-composer")
-    assert script.load() is main
+    assert script.load() is console
 
 
 def test_the_parser_needs_no_configuration() -> None:
