@@ -6,7 +6,7 @@ from typing import Any
 from multidict import CIMultiDict
 
 from proxy.document import InvalidJson, decode_json, encode_json
-from proxy.engine.outcome import Done, Failed, Outcome
+from proxy.engine.outcome import Done, Failed, Outcome, header_mapping
 from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
 from proxy.expr.cel import CelFailed
 from proxy.expr.scope import MISSING, Scope
@@ -121,15 +121,6 @@ def _select(call: CallPlan, value: Any) -> Any:
     if selected is MISSING:
         raise ExtractionFailed(f"{call.select_text} finds nothing in the answer")
     return selected
-
-
-def header_mapping(headers: Headers) -> dict[str, str]:
-    """Headers as expressions see them: lower-case names, repeats joined (RFC 9110 §5.3)."""
-    mapping: dict[str, str] = {}
-    for name, value in headers.items():
-        name = name.lower()
-        mapping[name] = f"{mapping[name]}, {value}" if name in mapping else value
-    return mapping
 
 
 def _is_json(headers: Headers) -> bool:

@@ -242,7 +242,7 @@ def bind(path: Path, names: Vocabulary) -> Expression:
     """
     root, field = _root(path, names)
     if root in names.local:
-        return _bound(path.text, root, None)
+        return _bound(path.text, root, None, root in names.chosen)
     if root in names.calls:
         return _bound(path.text, root, root)
     if root == "calls":
@@ -252,7 +252,7 @@ def bind(path: Path, names: Vocabulary) -> Expression:
 
 
 @lru_cache(maxsize=65536)
-def _bound(text: str, root: str, call: str | None) -> Expression:
+def _bound(text: str, root: str, call: str | None, chosen: bool = False) -> Expression:
     """The closure of a path whose names are known to exist. Equal paths share one, over all routes."""
     path = parse_path(text)
     steps = path.steps[1:]
@@ -260,7 +260,7 @@ def _bound(text: str, root: str, call: str | None) -> Expression:
         steps = (*steps[:2], _lower_case(steps[2]), *steps[3:])
     elif root == "headers" and call is None and steps:
         steps = (_lower_case(steps[0]), *steps[1:])
-    reference = Reference(root, call, path.text)
+    reference = Reference(root, call, path.text, chosen)
     return Expression(path.text, _select(root, lower_steps(steps), not steps), (reference,), path.plural)
 
 
@@ -270,6 +270,13 @@ def _select(root: str, select: Callable[[Any], Any], whole: bool) -> Evaluate:
     return lambda scope: select(scope.get(root, MISSING))
 
 
+_LOOP_HINTS = {
+    "each": "$.each is the element in a call that has for_each: $.list",
+    "batch": "$.batch is the chunk in a call that has batch: {from: $.list}",
+    "item": "$.item is the element inside $each, in its value, where and pick",
+}
+
+
 def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
     if not path.steps or not isinstance(path.steps[0], Name):
         raise Invalid("unknown-root", f"{path.text!r} does not start with a name", "write $.<call> or $.params.<name>")
@@ -277,6 +284,7 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
     if not names.knows(root):
         here = ", ".join(sorted(names.calls | names.local)) or "no calls"
         hint = did_you_mean(root, names.roots) or f"known here: {here}, params, query, headers, body …"
+        hint = _LOOP_HINTS.get(root, hint)
         raise Invalid(
             "unknown-root",
             f"{path.text!r} starts with {root!r}, which is neither a call nor a part of the request",
@@ -321,7 +329,7 @@ def _lower_case(step: Any) -> Any:
 
 def from_client(reads: Sequence[Reference]) -> bool:
     """Whether a value that these references give was chosen by the client."""
-    return any(reference.root in REQUEST_ROOTS for reference in reads)
+    return any(reference.root in REQUEST_ROOTS or reference.client for reference in reads)
 
 
 def only_client(reads: Sequence[Reference]) -> bool:

@@ -1,6 +1,7 @@
 """Compiles a value of routes.yaml — literals, expressions, operators, nested at will — into one closure."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from proxy.expr.cel import CelFailed, compile_cel
 from proxy.expr.expression import Expression, compile_string, or_missing, unescape
 from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
+from proxy.merge.keys import Keyed
 from proxy.problems import Invalid, Place, did_you_mean
 
 
@@ -33,13 +35,15 @@ class Shaper(Struct, frozen=True):
     """Compiles values where the same names are known.
 
     `strict` makes text that cannot be rendered a failure (a call's body) instead of null (merge);
-    `omit_missing` leaves out the keys of missing values instead of writing null.
+    `omit_missing` leaves out the keys of missing values instead of writing null; `collections` are the calls whose
+    elements have keys.
     """
 
     names: Vocabulary
     operators: Mapping[str, Operator]
     strict: bool = False
     omit_missing: bool = False
+    collections: Mapping[str, Keyed] = MappingProxyType({})
 
     def compile(self, value: Any, place: Place) -> Shape:
         """Compile a value; problems go to `place`, and a value that has one becomes null."""

@@ -14,6 +14,8 @@ from proxy.plan.fields import compile_header_changes, compile_headers
 from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
 from proxy.problems import Invalid, Place, did_you_mean
 
+DEFAULT_MAX_ITEMS = 1000
+
 
 def compile_composite(
     route: Route, config: Config, names: Vocabulary, upstreams: frozenset[str], place: Place
@@ -28,8 +30,11 @@ def compile_composite(
             "raise max_calls",
             at_key=True,
         )
-    calls, graph, reads = compile_calls(written, config.defaults.call, names, upstreams, place / "calls")
-    shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing)
+    max_items = route.max_items or config.defaults.route.max_items or DEFAULT_MAX_ITEMS
+    calls, graph, reads, keys = compile_calls(
+        written, config.defaults.call, names, upstreams, max_items, place / "calls"
+    )
+    shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing, collections=keys)
     if "merge" in route.model_fields_set:
         merge = shaper.compile(route.merge, place / "merge")
     else:
