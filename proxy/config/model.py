@@ -169,7 +169,9 @@ class Call(Strict):
     """Sent as JSON."""
     form: dict[str, Any] | None = None
     """Sent as application/x-www-form-urlencoded."""
-    decode: Literal["json", "text"] = "json"
+    decode: Literal["json", "text", "xml"] = "json"
+    lists: list[str] = Field(default_factory=list)
+    """With `decode: xml`: the elements that are a list also when there is only one."""
     select: str | None = None
     """A path inside the answer; what it selects is stored."""
     when: Cel | None = None

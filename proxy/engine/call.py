@@ -7,6 +7,7 @@ from multidict import CIMultiDict
 
 from proxy.document import InvalidJson, decode_json, encode_json
 from proxy.engine.outcome import Done, Failed, Outcome, header_mapping
+from proxy.engine.xml import parse_xml
 from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
 from proxy.expr.cel import CelFailed
 from proxy.expr.scope import MISSING, Scope
@@ -97,6 +98,8 @@ def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
             raise UpstreamInvalid("the answer is not UTF-8") from None
     if not body:
         return None
+    if call.decode == "xml":
+        return parse_xml(body, call.lists)
     try:
         return decode_json(body)
     except InvalidJson as error:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from proxy.config.model import METHOD_KEYS, Call, CallDefaults
@@ -129,6 +130,7 @@ class _Compiler:
         return draft, {
             **request,
             "decode": call.decode,
+            "lists": _compile_lists(call, place),
             "select": _compile_select(call.select, place),
             "select_text": call.select or "",
             "when": when,
@@ -200,6 +202,18 @@ def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str])
         return keys[0].upper(), upstream, _NO_TARGET
     draft.reads.extend(target.reads)
     return keys[0].upper(), upstream, target
+
+
+def _compile_lists(call: Call, place: Place) -> frozenset[str]:
+    if call.decode == "xml" and find_spec("defusedxml") is None:
+        (place / "decode").problem(
+            "missing-extra", "reading XML needs a package that is not installed", "pip install 'proxy-composer[xml]'"
+        )
+    if call.lists and call.decode != "xml":
+        (place / "lists").problem(
+            "conflicting-keys", "'lists' has no meaning without 'decode: xml'", "leave it out", at_key=True
+        )
+    return frozenset(call.lists)
 
 
 def _compile_select(text: str | None, place: Place) -> Select | None:

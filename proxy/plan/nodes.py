@@ -90,7 +90,8 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     headers: tuple[Field, ...] = ()
     body: Evaluate | None = None
     form: tuple[Field, ...] | None = None
-    decode: Literal["json", "text"] = "json"
+    decode: Literal["json", "text", "xml"] = "json"
+    lists: frozenset[str] = frozenset()
     select: Callable[[Any], Any] | None = None
     select_text: str = ""
     when: Evaluate | None = None
