@@ -3,10 +3,10 @@
     <order id="7"><line>a</line><line>b</line><note/></order>
     → {"order": {"@id": "7", "line": ["a", "b"], "note": null}}
 
-An element is an object of its attributes (`@name`), its children by name, and its text (`#text`, where there is anything
-else beside it); one with text alone is that text, an empty one null. Children of one name are a list in their order, and
-those named in `lists` are one even when there is a single one. Namespaces are left out of names, and so is text between
-children. All values are text.
+An element is an object of its attributes (`@name`), its children by name, and its text (`#text`, where there is
+anything else beside it); one with text alone is that text, an empty one null. Children of one name are a list in their
+order, and those named in `lists` are one even when there is a single one. Namespaces are left out of names, and so is
+text between children. All values are text.
 
 Document types, and with them every kind of entity, are refused (CWE-611, CWE-776).
 """
