@@ -208,6 +208,10 @@ class Call(Strict):
     after: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
     """Calls that must be over before this one starts, where no data says so."""
     max_body: Bytes | None = None
+    sample: Any = None
+    """An example of the answer's body: `check` then finds paths that cannot match it."""
+    schema_: Any = Field(default=None, alias="schema")
+    """The JSON Schema of the answer's body, for the same."""
 
     @property
     def methods(self) -> list[str]:

@@ -16,9 +16,10 @@ from msgspec import Struct
 from proxy.document import InvalidJson, decode_json, scalar_text
 from proxy.errors import ExtractionFailed
 from proxy.expr.jsonpath import Name, Path, parse_path
+from proxy.expr.known import Mismatch, follow, warn_of_mismatch
 from proxy.expr.lower import lower_steps
 from proxy.expr.scope import MISSING, REQUEST_ROOTS, Evaluate, Reference, Scope, Vocabulary
-from proxy.problems import Invalid, did_you_mean
+from proxy.problems import Invalid, Place, did_you_mean
 
 
 class Expression(Struct, frozen=True):
@@ -325,6 +326,18 @@ def _check_field(path: Path, root: str, field: str | None, names: Vocabulary) ->
 
 def _lower_case(step: Any) -> Any:
     return Name(step.key.lower()) if isinstance(step, Name) else step
+
+
+def warn_of_samples(reads: Sequence[Reference], names: Vocabulary, place: Place) -> None:
+    """Report the paths that cannot match what is known of the calls and loops that they read."""
+    if not names.samples:
+        return
+    for reference in reads:
+        known = dict(names.samples).get(reference.root)
+        if known is not None and reference.text.startswith("$."):
+            found = follow(known, parse_path(reference.text).steps[1:])
+            if isinstance(found, Mismatch):
+                warn_of_mismatch(reference.text, found, place)
 
 
 def from_client(reads: Sequence[Reference]) -> bool:

@@ -70,7 +70,7 @@ class Vocabulary(Struct, frozen=True):
 
     `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;
     `constants` are resolved at load (`env`); `request` are the parts of the request that are known there; `chosen` are
-    the loops over what the client sent.
+    the loops over what the client sent; `samples` is what is known (`known.Known`) of calls and loops, where anything is.
     """
 
     calls: frozenset[str] = frozenset()
@@ -79,10 +79,16 @@ class Vocabulary(Struct, frozen=True):
     constants: tuple[tuple[str, Any], ...] = ()
     request: frozenset[str] = REQUEST_ROOTS
     chosen: frozenset[str] = frozenset()
+    samples: tuple[tuple[str, Any], ...] = ()
 
-    def with_local(self, name: str, *, client: bool = False) -> "Vocabulary":
-        """The same inside a loop that binds `name`; `client`: over what the client sent."""
-        return replace(self, local=self.local | {name}, chosen=self.chosen | {name} if client else self.chosen - {name})
+    def with_local(self, name: str, *, client: bool = False, sample: Any = None) -> "Vocabulary":
+        """The same inside a loop that binds `name`; `client`: over what the client sent; `sample`: of what is known."""
+        chosen = self.chosen | {name} if client else self.chosen - {name}
+        samples = (
+            *(pair for pair in self.samples if pair[0] != name),
+            *([(name, sample)] if sample is not None else []),
+        )
+        return replace(self, local=self.local | {name}, chosen=chosen, samples=samples)
 
     @property
     def roots(self) -> frozenset[str]:

@@ -9,13 +9,14 @@ from typing import Any
 from proxy.config.model import METHOD_KEYS, Call, CallDefaults
 from proxy.errors import ExtractionFailed
 from proxy.expr.cel import compile_cel
+from proxy.expr.expression import warn_of_samples
 from proxy.expr.jsonpath import parse_path
 from proxy.expr.lower import Select, lower
 from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import UrlTemplate, compile_url_template
 from proxy.merge.keys import Keyed
 from proxy.merge.operators import OPERATORS
-from proxy.merge.shape import Shaper
+from proxy.merge.shape import Shaper, warn_of_constant
 from proxy.plan.compile_fan import compile_fan, compile_keys
 from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
@@ -201,6 +202,7 @@ def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str])
         place.invalid(error)
         return keys[0].upper(), upstream, _NO_TARGET
     draft.reads.extend(target.reads)
+    warn_of_samples(target.reads, names, place)
     return keys[0].upper(), upstream, target
 
 
@@ -234,6 +236,7 @@ def _compile_when(call: Call, names: Vocabulary, place: Place) -> tuple[Evaluate
     except Invalid as error:
         (place / "when").invalid(error)
         return None, ()
+    warn_of_constant(expression, place / "when")
     return expression.evaluate, expression.reads
 
 
