@@ -70,7 +70,7 @@ class Vocabulary(Struct, frozen=True):
 
     `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;
     `constants` are resolved at load (`env`); `request` are the parts of the request that are known there; `chosen` are
-    the loops over what the client sent; `samples` is what is known (`known.Known`) of calls and loops, where anything is.
+    the loops over what the client sent; `samples` is what is known (`known.Known`) of calls and loops.
     """
 
     calls: frozenset[str] = frozenset()
