@@ -12,6 +12,7 @@ from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
 from proxy.plan.fields import compile_header_changes, compile_headers
 from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
+from proxy.plan.varying import media_type_of, varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 
 
@@ -37,6 +38,7 @@ def compile_composite(
     headers, header_reads = compile_headers(route.respond.headers, names, place / "respond" / "headers")
     reads += [*merge.reads, *header_reads]
     errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
+    compress = route.respond.compress
     return CompositePlan(
         calls=calls,
         graph=graph,
@@ -47,6 +49,11 @@ def compile_composite(
         errors_header=errors.header,
         roots=request_roots(reads),
         reads_calls=any(reference.root == "calls" for reference in reads),
+        media_type=media_type_of(route.respond.headers),
+        vary=varying_headers(reads),
+        private=any(reference.root == "client" for reference in reads),
+        etag=route.respond.etag,
+        compress=config.server.compress if compress is None else compress,
     )
 
 

@@ -128,6 +128,7 @@ def _compile_call(
         "timeout_s": call.timeout if call.timeout is not None else defaults.timeout,
         "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
         "lazy": call.lazy,
+        "set_cookie": call.set_cookie,
     }
 
 
