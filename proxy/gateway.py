@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.clock import monotonic, timestamp
+from proxy.engine.codings import find_codings
 from proxy.engine.composite import composite_action
+from proxy.engine.finish import finishing
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
 from proxy.loading import Loaded, load
 from proxy.message import Request
@@ -24,11 +26,12 @@ from proxy.server.dispatch import dispatch
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.passthrough import passthrough_action
 from proxy.server.stack import build_server_stack
-from proxy.service import Service
+from proxy.service import Service, stack
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.registry import Registry
 
 _LOG = logging.getLogger("proxy.gateway")
+_CODINGS = find_codings()
 
 
 class ConfigRefused(Exception):
@@ -90,12 +93,14 @@ class _LazyServices(dict[str, Service]):
     def _build(self, route: RoutePlan) -> Service:
         match route.action:
             case CompositePlan() as plan:
-                return composite_action(route, plan, self._clients, self._forward, self._observer)
+                composed = composite_action(route, plan, self._clients, self._forward, self._observer)
+                return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
                 upstream = self._plan.upstreams[plan.upstream]
                 return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
             case ReplyPlan() as plan:
-                return reply_action(plan)
+                codings = _CODINGS if self._plan.server.compress else {}
+                return stack(reply_action(plan), finishing(etag=False, codings=codings))
             case RedirectPlan() as plan:
                 return redirect_action(plan)
 

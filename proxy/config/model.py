@@ -205,6 +205,8 @@ class Call(Strict):
     """Fan-out: the share of elements that may fail before the call does."""
     lazy: bool = False
     """Started only when a fallback needs it."""
+    set_cookie: bool = False
+    """Pass the answer's Set-Cookie headers to the client, whose answer is then not stored."""
     after: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
     """Calls that must be over before this one starts, where no data says so."""
     max_body: Bytes | None = None
@@ -276,6 +278,10 @@ class Redirect(Strict):
 class Respond(Strict):
     status: Status = 200
     headers: dict[str, str] = Field(default_factory=dict)
+    etag: bool = True
+    """An entity tag from the body, and 304 for a client that has it already."""
+    compress: bool | None = None
+    """Compress for clients that accept it; where not said, as the server does."""
 
 
 class Errors(Strict):
@@ -344,6 +350,8 @@ class Server(Strict):
     """How long a client may take to send its body."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
+    compress: bool = True
+    """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""
 
 
 class Config(Strict):

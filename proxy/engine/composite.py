@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from multidict import CIMultiDict
 
 from proxy.engine.context import build_scope
+from proxy.engine.negotiation import NotAcceptable, accepts
 from proxy.engine.respond import respond
 from proxy.engine.run import PassedBody, Run
 from proxy.events import CallFinished, Observer
@@ -27,6 +28,7 @@ def composite_action(
         observer(CallFinished(route.name, call.name, call.upstream, record.status, record.ms / 1000, record.error))
 
     async def compose(request: Request) -> Response:
+        check_accept(request, plan.media_type)
         scope = await build_scope(request, roots)
         run = Run(plan, scope, request, upstreams, forward, on_call)
         try:
@@ -37,3 +39,10 @@ def composite_action(
         return respond(plan, scope, run.outcomes)
 
     return compose
+
+
+def check_accept(request: Request, media_type: str | None) -> None:
+    """Refuse, before anything is sent, a client that could not use the answer (RFC 9110 §15.5.7)."""
+    accept = ", ".join(request.headers.getall("Accept", ()))
+    if accept and media_type is not None and not accepts(accept, media_type):
+        raise NotAcceptable(f"this is there as {media_type} only")

@@ -69,6 +69,7 @@ def _server_plan(server: Server) -> ServerPlan:
         drain_s=server.drain,
         body_s=server.body_timeout,
         trusted_proxies=tuple(server.trusted_proxies),
+        compress=server.compress,
     )
 
 

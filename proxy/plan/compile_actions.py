@@ -13,6 +13,7 @@ from proxy.plan.compile_calls import compile_calls
 from proxy.plan.fields import compile_header_changes, compile_headers
 from proxy.plan.lint import lint_calls, with_samples
 from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
+from proxy.plan.varying import media_type_of, varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 
 DEFAULT_MAX_ITEMS = 1000
@@ -48,6 +49,7 @@ def compile_composite(
     if not any(problem.severity == "error" for problem in place.found[before:]):
         lint_calls(written, calls, reads, max_items, place / "calls")
     errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
+    compress = route.respond.compress
     return CompositePlan(
         calls=calls,
         graph=graph,
@@ -58,6 +60,11 @@ def compile_composite(
         errors_header=errors.header,
         roots=request_roots(reads),
         reads_calls=any(reference.root == "calls" for reference in reads),
+        media_type=media_type_of(route.respond.headers),
+        vary=varying_headers(reads),
+        private=any(reference.root == "client" for reference in reads),
+        etag=route.respond.etag,
+        compress=config.server.compress if compress is None else compress,
     )
 
 

@@ -145,6 +145,7 @@ class _Compiler:
             "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
             "lazy": call.lazy,
             "fan": fan,
+            "set_cookie": call.set_cookie,
         }
 
     def _compile_request(self, draft: _Draft, names: Vocabulary) -> dict[str, Any]:

@@ -107,13 +107,18 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     fan: FanPlan | None = None
     keyed: Keyed | None = None
     when_each: bool = False
+    set_cookie: bool = False
     client_checks: tuple[Callable[[Scope], None], ...] = ()
     requires: tuple[int, ...] = ()
     fallback_requires: tuple[int, ...] = ()
 
 
 class CompositePlan(Struct, frozen=True, kw_only=True):
-    """Calls and the shape of the answer. `roots` are the request roots that any expression reads."""
+    """Calls and the shape of the answer. `roots` are the request roots that any expression reads.
+
+    `media_type` is what a client must accept, None where only the answer knows. `vary` are the request's headers that
+    expressions read; `private`: the answer depends on the client in a way that no header tells.
+    """
 
     calls: tuple[CallPlan, ...]
     graph: Graph
@@ -124,6 +129,11 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
     errors_header: str
     roots: frozenset[str]
     reads_calls: bool
+    media_type: str | None
+    vary: tuple[str, ...]
+    private: bool
+    etag: bool
+    compress: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +207,7 @@ class ServerPlan:
     drain_s: float
     body_s: float
     trusted_proxies: tuple[str, ...]
+    compress: bool = True
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

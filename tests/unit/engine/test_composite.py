@@ -41,3 +41,21 @@ async def test_a_required_failure_is_raised_with_its_call(route_of: Any, request
     with pytest.raises(GatewayError) as failed:
         await compose(route_of("calls: {a: {get: 'u:/a'}}"), request_of(), hand, [])
     assert (failed.value.status, failed.value.call) == (502, "a")
+
+
+async def test_a_client_that_takes_no_json_is_refused_before_anything_is_sent(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    with pytest.raises(GatewayError) as failed:
+        await compose(route_of("calls: {a: {get: 'u:/a'}}"), request_of(headers={"Accept": "text/html"}), hand, [])
+    assert (failed.value.status, failed.value.code) == (406, "not_acceptable")
+    assert hand.sent == []
+
+
+@pytest.mark.parametrize("written,accept", [("text/csv", "text/csv"), ("$.query.t", "image/png")])
+async def test_the_type_that_a_route_writes_is_the_one_to_accept(
+    written: str, accept: str, route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of(f"calls: {{a: {{get: 'u:/a'}}}}\nrespond: {{headers: {{Content-Type: '{written}'}}}}")
+    hand.answer("/a", 1)
+    assert (await compose(route, request_of(headers={"Accept": accept}), hand, [])).status == 200

@@ -51,3 +51,63 @@ def test_an_answer_that_cannot_be_written_is_the_upstreams_fault(route_of: Any) 
     route = route_of(TEXT.replace("headers: {X-Name: $.a.name, X-Gone: $.a.gone}", "headers: {}"))
     with pytest.raises(UpstreamInvalid):
         respond(route.action, Scope({"a": {"name": "\ud800"}}), [DONE, DONE, DONE])
+
+
+def done(**headers: str) -> Done:
+    return Done(200, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), {})
+
+
+def headers_of(route_of: Any, text: str, *outcomes: Any) -> Any:
+    return respond(route_of(text).action, Scope({"a": {}, "b": {}}), list(outcomes)).headers
+
+
+TWO = "calls: {a: {get: 'u:/a'}, b: {get: 'u:/b', fallback: 0}}\nmerge: 1\n"
+LONG, SHORT = done(Cache_Control="public, max-age=60"), done(Cache_Control="public, max-age=5")
+
+
+def test_an_answer_is_fresh_for_as_long_as_every_call(route_of: Any) -> None:
+    assert headers_of(route_of, TWO, LONG, SHORT)["Cache-Control"] == "public, max-age=5"
+    assert headers_of(route_of, TWO, LONG, Skipped())["Cache-Control"] == "public, max-age=60"
+    assert "Cache-Control" not in headers_of(route_of, TWO, LONG, DONE)
+    assert headers_of(route_of, TWO, LONG, FAILED)["Cache-Control"] == "no-store"
+
+
+def test_what_the_answer_to_a_post_is_worth_nobody_knows(route_of: Any) -> None:
+    assert "Cache-Control" not in headers_of(route_of, TWO.replace("get: 'u:/b'", "post: 'u:/b'"), LONG, SHORT)
+
+
+def test_the_routes_own_cache_control_and_vary_stand(route_of: Any) -> None:
+    own = TWO + "respond: {headers: {Cache-Control: max-age=1, Vary: X}}\n"
+    headers = headers_of(route_of, own, done(Cache_Control="no-store", Vary="Y"), SHORT)
+    assert (headers["Cache-Control"], headers["Vary"]) == ("max-age=1", "X")
+
+
+def test_an_answer_varies_with_what_its_calls_and_expressions_do(route_of: Any) -> None:
+    text = TWO.replace("merge: 1", "merge: $.headers.x-who ?? $.cookies.c")
+    made = headers_of(
+        route_of, text, done(Vary="Accept-Language, Accept-Encoding"), done(Vary="accept-language, X-Who")
+    )
+    assert made["Vary"] == "x-who, cookie, Accept-Language"
+    assert headers_of(route_of, text, done(Vary="*"), DONE)["Vary"] == "*"
+
+
+def test_an_answer_that_reads_the_clients_address_is_private(route_of: Any) -> None:
+    text = TWO.replace("merge: 1", "merge: $.client.ip")
+    assert headers_of(route_of, text, LONG, SHORT)["Cache-Control"] == "private, max-age=5"
+
+
+COOKIES = Done(200, CIMultiDict([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Cache-Control", "max-age=9")]), {})
+
+
+def test_cookies_pass_only_by_choice_all_and_in_order_and_are_not_stored(route_of: Any) -> None:
+    chosen = TWO.replace("'u:/b'", "'u:/b', set_cookie: true").replace("'u:/a'", "'u:/a', set_cookie: true")
+    headers = headers_of(route_of, chosen, done(Set_Cookie="c=3", Cache_Control="max-age=9"), COOKIES)
+    assert headers.getall("Set-Cookie") == ["c=3", "a=1", "b=2"]
+    assert headers["Cache-Control"] == "private, no-store"
+    assert "Set-Cookie" not in headers_of(route_of, TWO, COOKIES, COOKIES)
+
+
+def test_a_choice_of_cookies_does_not_matter_to_an_answer_without(route_of: Any) -> None:
+    chosen = TWO.replace("'u:/b'", "'u:/b', set_cookie: true")
+    headers = headers_of(route_of, chosen, LONG, SHORT)
+    assert (headers["Cache-Control"], "Set-Cookie" in headers) == ("public, max-age=5", False)

@@ -1,0 +1,119 @@
+"""How long a composite may be kept: the minimum of what its calls' answers allow (RFC 9111 §5.2). Pure.
+
+A restriction needs one answer to say it, a permission needs all of them. So a lifetime and `public` are written only
+where every answer states its own, while `no-store`, `private` and `no-cache` hold even beside one that says nothing.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from proxy.message import Headers
+
+# A token and its argument, a token or a quoted string (RFC 9111 §5.2); what is neither is passed over.
+_DIRECTIVE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?[^,]*""")
+# More is taken for this (RFC 9111 §1.2.2).
+_LONGEST = 2**31
+
+
+class Directives(Struct, frozen=True):
+    """What one `Cache-Control` says. The lifetimes are seconds, None where there is none."""
+
+    no_store: bool = False
+    private: bool = False
+    public: bool = False
+    no_cache: bool = False
+    must_revalidate: bool = False
+    max_age: int | None = None
+    s_maxage: int | None = None
+
+
+@lru_cache(maxsize=512)  # upstreams repeat themselves
+def parse_cache_control(text: str) -> Directives:
+    """The directives of a field value. A malformed lifetime is 0, of several the smallest counts (§4.2.1)."""
+    words: dict[str, int] = {}
+    for name, quoted, token in _DIRECTIVE.findall(text):
+        name = name.lower()
+        seconds = _seconds(quoted or token)
+        words[name] = min(seconds, words.get(name, seconds))
+    return Directives(
+        no_store="no-store" in words,
+        # With a list of fields they would bind only those; taken for all, they are only stricter (§5.2.2.4, §5.2.2.7).
+        private="private" in words,
+        public="public" in words,
+        no_cache="no-cache" in words,
+        must_revalidate="must-revalidate" in words or "proxy-revalidate" in words,
+        max_age=words.get("max-age"),
+        s_maxage=words.get("s-maxage"),
+    )
+
+
+def combine(answers: Iterable[Headers], *, complete: bool = True, private: bool = False) -> str | None:
+    """The `Cache-Control` of an answer made of these, None to write none.
+
+    `complete` is false where something took part whose freshness no header tells, such as the answer to a POST.
+    `private`: what was made of the answers is for one client, whatever they say.
+    """
+    stated = [_stated(headers) for headers in answers]
+    given = [one for one in stated if one is not None]
+    if any(one.no_store for one in given):
+        return "no-store"
+    complete = complete and bool(given) and len(given) == len(stated)
+    private = any(one.private for one in given) or (private and bool(given))
+    words: list[str] = []
+    if private:
+        words.append("private")
+    elif complete and all(one.public for one in given):
+        words.append("public")
+    if any(one.no_cache for one in given):
+        words.append("no-cache")
+    if complete:
+        words += _lifetimes(given, private)
+        if any(one.must_revalidate for one in given):
+            words.append("must-revalidate")
+    return ", ".join(words) or None
+
+
+def _lifetimes(given: list[Directives], private: bool) -> list[str]:
+    ages = [one.max_age for one in given if one.max_age is not None]
+    shared = [one.s_maxage for one in given if one.s_maxage is not None]
+    in_all = len(shared) == len(given)
+    words = []
+    if len(ages) == len(given):
+        # An s-maxage that not all give cannot be written, but must not be outlived in a shared cache either.
+        words.append(f"max-age={min(ages) if in_all or private else min([*ages, *shared])}")
+    if in_all and not private:
+        words.append(f"s-maxage={min(shared)}")
+    return words
+
+
+def _stated(headers: Headers) -> Directives | None:
+    """What an answer says from now on: the time that it has spent in caches is over (RFC 9111 §4.2.3)."""
+    text = ", ".join(headers.getall("Cache-Control", ()))
+    if not text.strip(" \t,"):
+        return None
+    directives = parse_cache_control(text)
+    age = headers.get("Age")
+    if age is None or not (age := age.partition(",")[0].strip()).isdigit() or not age.isascii():
+        return directives  # an Age that is no number is ignored (§5.1)
+    return Directives(
+        no_store=directives.no_store,
+        private=directives.private,
+        public=directives.public,
+        no_cache=directives.no_cache,
+        must_revalidate=directives.must_revalidate,
+        max_age=_aged(directives.max_age, _seconds(age)),
+        s_maxage=_aged(directives.s_maxage, _seconds(age)),
+    )
+
+
+def _aged(seconds: int | None, age: int) -> int | None:
+    return None if seconds is None else max(0, seconds - age)
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        return 0
+    return _LONGEST if len(text) > 10 else min(int(text), _LONGEST)
