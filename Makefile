@@ -35,8 +35,9 @@ run: $(READY) ## start the mock upstreams and the gateway (CONFIG=, PORT=, ADMIN
 test: lint types ## everything that must pass: lint, types, tests, branch coverage (TESTS=, JOBS=)
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term $(TESTS)
 
-check: lint types ## lint, types, and routes.yaml itself
+check: lint types ## lint, types, and routes.yaml itself, with the tests in it
 	$(BIN)/proxy-composer check $(CONFIG)
+	$(BIN)/proxy-composer test $(CONFIG)
 
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -12,26 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.clock import monotonic, timestamp
-from proxy.engine.codings import find_codings
-from proxy.engine.composite import composite_action
-from proxy.engine.finish import finishing
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
 from proxy.loading import Loaded, load
 from proxy.message import Request
-from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan, ServerPlan
+from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
+from proxy.server.actions import Services
 from proxy.server.adapter import Adapter, Networks, parse_networks
 from proxy.server.dispatch import dispatch
-from proxy.server.fixed import redirect_action, reply_action
-from proxy.server.passthrough import passthrough_action
 from proxy.server.stack import build_server_stack
-from proxy.service import Service, stack
+from proxy.service import Service
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.registry import Registry
 
 _LOG = logging.getLogger("proxy.gateway")
-_CODINGS = find_codings()
 
 
 class ConfigRefused(Exception):
@@ -54,7 +49,7 @@ class Generation:
         self.plan = plan
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = _LazyServices(plan, clients, observer)
+        self.services = Services(plan, clients, observer)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
@@ -73,36 +68,6 @@ class Generation:
         self._retired = asyncio.get_running_loop().create_future()
         if self._held:
             await self._retired
-
-
-class _LazyServices(dict[str, Service]):
-    """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
-
-    def __init__(self, plan: Plan, clients: Mapping[str, UpstreamClient], observer: Observer) -> None:
-        super().__init__()
-        self._routes = {route.name: route for route in plan.routes}
-        self._plan = plan
-        self._clients = clients
-        self._observer = observer
-        self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
-
-    def __missing__(self, name: str) -> Service:
-        service = self[name] = self._build(self._routes[name])
-        return service
-
-    def _build(self, route: RoutePlan) -> Service:
-        match route.action:
-            case CompositePlan() as plan:
-                composed = composite_action(route, plan, self._clients, self._forward, self._observer)
-                return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
-            case ProxyPlan() as plan:
-                upstream = self._plan.upstreams[plan.upstream]
-                return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
-            case ReplyPlan() as plan:
-                codings = _CODINGS if self._plan.server.compress else {}
-                return stack(reply_action(plan), finishing(etag=False, codings=codings))
-            case RedirectPlan() as plan:
-                return redirect_action(plan)
 
 
 @dataclass(slots=True)

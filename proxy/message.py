@@ -20,7 +20,8 @@ NEVER_FORWARDED = HOP_BY_HOP | {"proxy-authorization", "proxy-authenticate", "ex
 class CallRecord:
     """What one call did, for the access log: a status (0 if there was none), milliseconds, an error code.
 
-    `requests` is how many requests it took: a fan-out makes several, and its status and error are the last bad ones.
+    `started_ms` counts from the request's own beginning. `requests` is how many requests it took: a fan-out makes
+    several, and its status and error are the last bad ones.
     """
 
     name: str
@@ -28,6 +29,7 @@ class CallRecord:
     ms: float
     error: str | None = None
     requests: int = 1
+    started_ms: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,7 +21,7 @@ FLOORS = (
     ("observe", "upstream", "loading"),
     ("engine",),
     ("server",),
-    ("gateway",),
+    ("gateway", "testing"),
     ("reload", "admin"),
     ("cli",),
     ("__main__",),

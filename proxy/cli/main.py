@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from proxy import __version__
-from proxy.cli import check, explain, health, init, routes, schema, serve
+from proxy.cli import check, explain, health, init, routes, schema, serve, test, try_
 
-COMMANDS = (serve, check, routes, explain, schema, init, health)
+COMMANDS = (serve, check, test, try_, routes, explain, schema, init, health)
 
 _EPILOG = """exit codes:
   0  it worked

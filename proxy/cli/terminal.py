@@ -16,6 +16,23 @@ def use_colour(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+_COLOURS = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "dim": "\x1b[2m"}
+
+
+def paint(colour: str, text: str) -> str:
+    """Text in a colour, where standard output takes colours."""
+    return f"{_COLOURS[colour]}{text}\x1b[0m" if use_colour(sys.stdout) else text
+
+
+def sign(wanted: str, plain: str) -> str:
+    """A sign, or its plain form where standard output cannot write it."""
+    try:
+        wanted.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return wanted
+
+
 def show_problems(loaded: Loaded, stream: TextIO) -> None:
     """Print all problems with their source lines."""
     if loaded.problems:

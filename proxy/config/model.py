@@ -50,6 +50,10 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
+def _in_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
 def _status_pattern(value: object) -> object:
     text = str(value)
     if (
@@ -290,6 +294,59 @@ class Errors(Strict):
     header: str = "X-Partial"
 
 
+class Stub(Strict):
+    """What a call gets in a test, instead of its upstream."""
+
+    json_: Any = Field(default=None, alias="json")
+    body: str | None = None
+    """Instead of `json`: text as it is."""
+    status: Status = 200
+    headers: dict[str, str] = Field(default_factory=dict)
+    delay: Seconds | None = None
+    """In the test's own time: it takes none."""
+    drop: bool = False
+    """The connection breaks instead."""
+
+
+class RequestOfTest(Strict):
+    """`GET /path` is short for `{path: /path, method: GET}`."""
+
+    path: str
+    method: str = "GET"
+    headers: dict[str, str] = Field(default_factory=dict)
+    json_: Any = Field(default=None, alias="json")
+    body: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        method, _, path = value.partition(" ")
+        return {"method": method, "path": path} if path else {"path": method}
+
+
+class Expect(Strict):
+    """What a test expects; what is left out may be anything (but the status, which is 200)."""
+
+    status: Status = 200
+    body: Any = None
+    headers: dict[str, str | None] = Field(default_factory=dict)
+    """null: it must not be there."""
+    calls: dict[str, int] = Field(default_factory=dict)
+    """How many requests each call made."""
+
+
+class RouteTest(Strict):
+    """A test of the route beside it, run by `proxy-composer test` without any network."""
+
+    name: str
+    request: RequestOfTest
+    stubs: dict[str, Annotated[list[Stub], BeforeValidator(_in_list)]] = Field(default_factory=dict)
+    """By call (for `proxy`: by upstream). Several are used in turn; the last one repeats."""
+    expect: Expect = Field(default_factory=one(Expect))
+
+
 class Route(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     match: Match
@@ -310,6 +367,7 @@ class Route(Strict):
     errors: Errors = Field(default_factory=one(Errors))
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
+    tests: list[RouteTest] = Field(default_factory=list)
     summary: str = ""
     tags: list[str] = Field(default_factory=list)
 

@@ -215,7 +215,9 @@ class Run:
         return await asyncio.shield(task)
 
     def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> None:
-        self._request.calls.append(_record(call, outcome, status, seconds, requests))
+        record = _record(call, outcome, status, seconds, requests)
+        record.started_ms = round((monotonic() - seconds - self._request.received_at) * 1000, 3)
+        self._request.calls.append(record)
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         """A call has ended. Its value goes into the scope, or its failure decides the route."""

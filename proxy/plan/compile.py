@@ -17,7 +17,7 @@ from proxy.plan.compile_actions import compile_composite, compile_proxy, compile
 from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
-from proxy.problems import Invalid, Place
+from proxy.problems import Invalid, Place, did_you_mean
 
 DEFAULT_TIMEOUT_S = 30.0
 
@@ -133,6 +133,7 @@ def _compile_route(
     params = frozenset(part.name for part in rule.pattern.segments if isinstance(part, Param)) if rule else frozenset()
     names = Vocabulary(params=params, constants=constants)
     action = _compile_action(route, config, names, upstreams, place)
+    _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
     defaults = config.defaults.route
@@ -146,6 +147,7 @@ def _compile_route(
         action=action,
         timeout_s=DEFAULT_TIMEOUT_S if timeout is None else timeout,
         max_body=config.server.max_body if max_body is None else max_body,
+        tests=tuple(route.tests),
         summary=route.summary,
         span=place.span(),
     )
@@ -229,6 +231,18 @@ def _compile_action(
     if route.redirect is not None:
         return compile_redirect(route.redirect, names, place / "redirect")
     return compile_composite(route, config, names, upstreams, place)
+
+
+def _check_tests(route: Route, place: Place) -> None:
+    """Stubs and counts name calls (or, of a pass-through, its upstream)."""
+    known = list(route.calls or ([route.proxy.to] if route.proxy is not None else ()))
+    for index, test in enumerate(route.tests):
+        for part, names in (("stubs", test.stubs), ("expect", test.expect.calls)):
+            for name in names:
+                if name not in known:
+                    here = place / index / part / name if part == "stubs" else place / index / part / "calls" / name
+                    hint = did_you_mean(name, known) or f"there is {', '.join(known) or 'none'}"
+                    here.problem("unknown-call", f"{name!r} is not a call of route {route.name!r}", hint, at_key=True)
 
 
 def _check_networks(server: Server, place: Place) -> None:

@@ -194,6 +194,7 @@ class RoutePlan:
     action: Action
     timeout_s: float
     max_body: int
+    tests: tuple[Any, ...]
     summary: str
     span: Span = field(compare=False, repr=False)
 

@@ -59,7 +59,9 @@ def passthrough_action(
             raise
         finally:
             seconds = monotonic() - started
-            request.calls.append(CallRecord(plan.upstream, status, round(seconds * 1000, 3), error_code))
+            began = round((started - request.received_at) * 1000, 3)
+            record = CallRecord(plan.upstream, status, round(seconds * 1000, 3), error_code, started_ms=began)
+            request.calls.append(record)
             observer(CallFinished(route.name, plan.upstream, plan.upstream, status, seconds, error_code))
         headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
         headers.add("Via", VIA)

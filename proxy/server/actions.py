@@ -1,0 +1,45 @@
+"""The services of a plan's routes: each action with the layers that its kind of answer passes."""
+
+from collections.abc import Mapping
+
+from proxy.engine.codings import find_codings
+from proxy.engine.composite import composite_action
+from proxy.engine.finish import finishing
+from proxy.events import Observer
+from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.server.fixed import redirect_action, reply_action
+from proxy.server.passthrough import passthrough_action
+from proxy.service import Service, stack
+from proxy.upstream.exchange import Upstream
+
+_CODINGS = find_codings()
+
+
+class Services(dict[str, Service]):
+    """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
+
+    def __init__(self, plan: Plan, clients: Mapping[str, Upstream], observer: Observer) -> None:
+        super().__init__()
+        self._routes = {route.name: route for route in plan.routes}
+        self._plan = plan
+        self._clients = clients
+        self._observer = observer
+        self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
+
+    def __missing__(self, name: str) -> Service:
+        service = self[name] = self._build(self._routes[name])
+        return service
+
+    def _build(self, route: RoutePlan) -> Service:
+        match route.action:
+            case CompositePlan() as plan:
+                composed = composite_action(route, plan, self._clients, self._forward, self._observer)
+                return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
+            case ProxyPlan() as plan:
+                upstream = self._plan.upstreams[plan.upstream]
+                return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
+            case ReplyPlan() as plan:
+                codings = _CODINGS if self._plan.server.compress else {}
+                return stack(reply_action(plan), finishing(etag=False, codings=codings))
+            case RedirectPlan() as plan:
+                return redirect_action(plan)

@@ -1,0 +1,54 @@
+"""What answers in a test: one stub upstream for each call, and the plan that sends each call to its own."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from proxy.config.model import Stub
+from proxy.document import encode_json
+from proxy.errors import UpstreamFailed, UpstreamUnreachable
+from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan
+from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+
+
+@dataclass(slots=True)
+class StubUpstream:
+    """Answers with its stubs in turn, the last one over and over, and counts what it was asked."""
+
+    name: str
+    stubs: Sequence[Stub]
+    requests: int = 0
+
+    async def send(self, request: UpstreamRequest, /) -> UpstreamResponse:
+        self.requests += 1
+        if not self.stubs:
+            raise UpstreamFailed("this test has no stub for it")
+        stub = self.stubs[min(self.requests, len(self.stubs)) - 1]
+        if stub.delay is not None:
+            await asyncio.sleep(stub.delay)
+        if stub.drop:
+            raise UpstreamUnreachable("the stub broke the connection")
+        body = stub.body.encode() if stub.body is not None else _json(stub)
+        headers = CIMultiDict({"Content-Type": "application/json", **stub.headers})
+        return UpstreamResponse(stub.status, CIMultiDictProxy(headers), body)
+
+
+def _json(stub: Stub) -> bytes:
+    return encode_json(stub.json_) if "json_" in stub.model_fields_set else b""
+
+
+def only(plan: Plan, route: RoutePlan) -> Plan:
+    """The plan of one route alone, in which every call has an upstream of its own name."""
+    match route.action:
+        case CompositePlan(calls=calls) as action:
+            own = tuple(structs.replace(call, upstream=call.name, shared=call.shared) for call in calls)
+            upstreams = {call.name: replace(plan.upstreams[call.upstream], name=call.name) for call in calls}
+            route = replace(route, action=structs.replace(action, calls=own))
+        case ProxyPlan(upstream=name):
+            upstreams = {name: plan.upstreams[name]}
+        case _:
+            upstreams = {}
+    return replace(plan, upstreams=upstreams, routes=(route,))

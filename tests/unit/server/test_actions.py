@@ -1,0 +1,49 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.loading import load
+from proxy.server.actions import Services
+
+TEXT = """
+version: 1
+upstreams: {u: http://u}
+routes:
+  - {name: composite, match: /c, calls: {a: {get: "u:/a", lazy: true}}, merge: 1}
+  - {name: pass, match: /p, proxy: u}
+  - {name: fixed, match: /f, reply: {body: hi}}
+  - {name: gone, match: /g, redirect: /f}
+"""
+
+
+class NoUpstream:
+    async def send(self, request: Any, /) -> Any:
+        raise AssertionError
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    (tmp_path / "routes.yaml").write_text(TEXT)
+    plan = load(str(tmp_path / "routes.yaml"), {}).plan
+    assert plan is not None
+    return Services(plan, {"u": NoUpstream()}, lambda event: None)
+
+
+@pytest.mark.parametrize("name,status,body", [("composite", 200, b"1"), ("fixed", 200, b"hi"), ("gone", 308, b"")])
+async def test_every_kind_of_route_has_its_service(
+    name: str, status: int, body: bytes, services: Services, request_of: Any
+) -> None:
+    response = await services[name](request_of("/"))
+    assert (response.status, response.body) == (status, body)
+
+
+def test_a_service_is_made_when_it_is_first_asked_for(services: Services) -> None:
+    assert len(services) == 0
+    assert services["pass"] is services["pass"]
+    assert len(services) == 1
+
+
+def test_a_route_that_is_not_there_has_none(services: Services) -> None:
+    with pytest.raises(KeyError):
+        services["none"]
