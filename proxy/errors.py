@@ -156,6 +156,18 @@ class ExtractionFailed(UpstreamFailed):
     code = "extraction_failed"
 
 
+class TooManyItems(UpstreamFailed):
+    """A fan-out over more elements than the route allows; nothing was sent for any."""
+
+    code = "too_many_items"
+
+
+class MergeFailed(UpstreamFailed):
+    """The answers do not fit together as the route demands (`missing: fail`, `on_conflict: error`)."""
+
+    code = "merge_failed"
+
+
 class PassedStatus(GatewayError):
     """A call failed with a status that the route passes on (`pass_status`)."""
 

@@ -18,12 +18,16 @@ NEVER_FORWARDED = HOP_BY_HOP | {"proxy-authorization", "proxy-authenticate", "ex
 
 @dataclass(slots=True)
 class CallRecord:
-    """What one call did, for the access log: a status (0 if there was none), milliseconds, an error code."""
+    """What one call did, for the access log: a status (0 if there was none), milliseconds, an error code.
+
+    `requests` is how many requests it took: a fan-out makes several, and its status and error are the last bad ones.
+    """
 
     name: str
     status: int
     ms: float
     error: str | None = None
+    requests: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class Response:
     body: bytes = b""
     partial: tuple[str, ...] = ()
     faults: int = 0
+    misses: int = 0
     error: str | None = None
     close: bool = False
 

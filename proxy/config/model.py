@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.config.units import parse_duration, parse_size
+from proxy.config.units import parse_duration, parse_share, parse_size
 from proxy.problems import Invalid
 
 
@@ -41,6 +41,7 @@ Bytes = Annotated[
     _unit(parse_size),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"}),
 ]
+Share = Annotated[float, _unit(parse_share), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"})]
 Cel = Annotated[str | bool, WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"})]
 Status = Annotated[int, Field(ge=100, le=599)]
 
@@ -145,6 +146,13 @@ class Match(Strict):
         raise complain("bad-match", f"{value!r} is not a match", "write GET /path, GET,POST /path or /path")
 
 
+class Batch(Strict):
+    """`from` is the list of keys; at most `size` of them are asked for at once."""
+
+    source: str = Field(alias="from")
+    size: int = Field(default=50, ge=1)
+
+
 class Call(Strict):
     """One request to an upstream."""
 
@@ -161,7 +169,9 @@ class Call(Strict):
     """Sent as JSON."""
     form: dict[str, Any] | None = None
     """Sent as application/x-www-form-urlencoded."""
-    decode: Literal["json", "text"] = "json"
+    decode: Literal["json", "text", "xml"] = "json"
+    lists: list[str] = Field(default_factory=list)
+    """With `decode: xml`: the elements that are a list also when there is only one."""
     select: str | None = None
     """A path inside the answer; what it selects is stored."""
     when: Cel | None = None
@@ -177,6 +187,22 @@ class Call(Strict):
     """Pass the upstream's JSON body with `pass_status`."""
     fallback: Any = None
     """The value when the call fails; writing it, even as null, makes the call optional."""
+    for_each: str | None = None
+    """A list; the call is made once for each of its distinct values that are not null, which is `$.each`."""
+    batch: Batch | None = None
+    """A list; the call is made for chunks of its distinct values that are not null; each chunk is `$.batch`."""
+    key: str | None = None
+    """The path of the key in each element returned; with it the elements can be found by $lookup."""
+    many: bool = False
+    """Several elements may have one key; $lookup gives the list of them."""
+    key_type: Literal["str"] | None = None
+    """`str` compares keys as text; otherwise their types must be equal too."""
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    """Requests of a fan-out under way at once."""
+    distinct: bool = True
+    """False: `for_each` makes a call for each element, also for equal ones."""
+    tolerate: Share | None = None
+    """Fan-out: the share of elements that may fail before the call does."""
     lazy: bool = False
     """Started only when a fallback needs it."""
     set_cookie: bool = False
@@ -184,6 +210,10 @@ class Call(Strict):
     after: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
     """Calls that must be over before this one starts, where no data says so."""
     max_body: Bytes | None = None
+    sample: Any = None
+    """An example of the answer's body: `check` then finds paths that cannot match it."""
+    schema_: Any = Field(default=None, alias="schema")
+    """The JSON Schema of the answer's body, for the same."""
 
     @property
     def methods(self) -> list[str]:
@@ -273,6 +303,9 @@ class Route(Strict):
     max_body: Bytes | None = None
     """The largest request body."""
     max_calls: int = Field(default=64, ge=1)
+    """The most calls that a route may declare."""
+    max_items: int | None = Field(default=None, ge=1)
+    """The most elements of one fan-out, 1000 unless said; more is an error, never a cut."""
     respond: Respond = Field(default_factory=one(Respond))
     errors: Errors = Field(default_factory=one(Errors))
     omit_missing: bool = False
@@ -295,6 +328,7 @@ class CallDefaults(Strict):
 class RouteDefaults(Strict):
     timeout: Seconds | None = None
     max_body: Bytes | None = None
+    max_items: int | None = Field(default=None, ge=1)
     errors: Errors | None = None
 
 

@@ -4,7 +4,7 @@ import re
 
 from proxy.problems import Invalid
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*|%)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
@@ -22,9 +22,17 @@ def parse_size(value: object) -> int:
     return int(_quantity(value, _BYTES, "bad-size", "a size", "write 64KiB, 2MiB or 512B"))
 
 
+def parse_share(value: object) -> float:
+    """`20%` → 0.2, from 0 to 1. Raises `Invalid`."""
+    share = _quantity(value, {"%": 0.01}, "bad-share", "a percentage", "write 20%")
+    if share > 1:
+        raise Invalid("bad-share", f"{value!r} is more than all", "write 100% or less")
+    return share
+
+
 def _quantity(value: object, units: dict[str, float] | dict[str, int], code: str, what: str, hint: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        unit = "s" if "s" in units else "B"
+        unit = next(unit for unit in ("s", "B", "%") if unit in units)
         raise Invalid(code, f"{value!r} has no unit", f"write {value}{unit}" if value >= 0 else hint)
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:

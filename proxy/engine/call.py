@@ -6,7 +6,8 @@ from typing import Any
 from multidict import CIMultiDict
 
 from proxy.document import InvalidJson, decode_json, encode_json
-from proxy.engine.outcome import Done, Failed, Outcome
+from proxy.engine.outcome import Done, Failed, Outcome, header_mapping
+from proxy.engine.xml import parse_xml
 from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
 from proxy.expr.cel import CelFailed
 from proxy.expr.scope import MISSING, Scope
@@ -97,6 +98,8 @@ def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
             raise UpstreamInvalid("the answer is not UTF-8") from None
     if not body:
         return None
+    if call.decode == "xml":
+        return parse_xml(body, call.lists)
     try:
         return decode_json(body)
     except InvalidJson as error:
@@ -121,15 +124,6 @@ def _select(call: CallPlan, value: Any) -> Any:
     if selected is MISSING:
         raise ExtractionFailed(f"{call.select_text} finds nothing in the answer")
     return selected
-
-
-def header_mapping(headers: Headers) -> dict[str, str]:
-    """Headers as expressions see them: lower-case names, repeats joined (RFC 9110 §5.3)."""
-    mapping: dict[str, str] = {}
-    for name, value in headers.items():
-        name = name.lower()
-        mapping[name] = f"{mapping[name]}, {value}" if name in mapping else value
-    return mapping
 
 
 def _is_json(headers: Headers) -> bool:

@@ -5,7 +5,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from proxy.document import InvalidJson, decode_json
-from proxy.engine.call import header_mapping
+from proxy.engine.outcome import header_mapping
 from proxy.errors import BadRequest
 from proxy.expr.scope import Scope
 from proxy.message import Request, query_values

@@ -31,4 +31,42 @@ class Failed:
     body: bytes | None = field(default=None, repr=False)
 
 
-Outcome = Done | Skipped | Failed
+@dataclass(slots=True)
+class Fanned:
+    """A fan-out has ended. `failures` are the elements that failed, each with what was asked for, in order."""
+
+    answers: list[Done]
+    failures: list[tuple[Any, Failed]]
+
+    @property
+    def inner_partial(self) -> str | None:
+        """What inner gateways say was partial in their answers, each name once."""
+        names = [name.strip() for done in self.answers if done.inner_partial for name in done.inner_partial.split(",")]
+        return ", ".join(dict.fromkeys(names)) or None
+
+
+Outcome = Done | Skipped | Failed | Fanned
+
+
+def header_mapping(headers: Headers) -> dict[str, str]:
+    """Headers as expressions see them: lower-case names, repeats joined (RFC 9110 §5.3)."""
+    mapping: dict[str, str] = {}
+    for name, value in headers.items():
+        name = name.lower()
+        mapping[name] = f"{mapping[name]}, {value}" if name in mapping else value
+    return mapping
+
+
+def describe(outcome: Outcome, ms: float) -> dict[str, Any]:
+    """What `calls.<name>` says of a call that has ended."""
+    match outcome:
+        case Done(status=status, headers=headers):
+            return {"status": status, "headers": header_mapping(headers), "ok": True, "error": None, "ms": ms}
+        case Failed(error=error, status=status):
+            return {"status": status, "headers": {}, "ok": False, "error": error.code, "ms": ms}
+        case Fanned(failures=[(_, failed), *_]):
+            return {"status": failed.status, "headers": {}, "ok": False, "error": failed.error.code, "ms": ms}
+        case Fanned():
+            return {"status": 200, "headers": {}, "ok": True, "error": None, "ms": ms}
+        case Skipped():
+            return {"status": 0, "headers": {}, "ok": False, "error": None, "ms": 0}

@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 from proxy.document import InvalidJson, encode_json
 from proxy.engine.finish import add_vary
 from proxy.engine.freshness import combine
-from proxy.engine.outcome import Done, Failed, Outcome
+from proxy.engine.outcome import Done, Failed, Fanned, Outcome
 from proxy.errors import UpstreamInvalid
 from proxy.expr.scope import MISSING, Scope
 from proxy.message import Response
@@ -29,7 +29,7 @@ def respond(plan: CompositePlan, scope: Scope, outcomes: list[Outcome | None]) -
         headers[plan.errors_header] = ", ".join(partial)
         headers["Cache-Control"] = "no-store"
     try:
-        return Response(plan.status, headers, encode_json(value), partial, len(scope.faults))
+        return Response(plan.status, headers, encode_json(value), partial, len(scope.faults), len(scope.misses))
     except InvalidJson as error:
         raise UpstreamInvalid(f"the answer cannot be written: {error}") from None
 
@@ -40,6 +40,8 @@ def answers(plan: CompositePlan, outcomes: list[Outcome | None]) -> Iterator[tup
         match outcome:
             case Done():
                 yield call, outcome
+            case Fanned(answers=several):
+                yield from ((call, done) for done in several)
 
 
 def _add_from_calls(headers: CIMultiDict[str], plan: CompositePlan, made: list[tuple[CallPlan, Done]]) -> None:
@@ -73,14 +75,22 @@ def partial_calls(plan: CompositePlan, outcomes: list[Outcome | None]) -> tuple[
         match outcome:
             case Failed():
                 names.append(call.name)
-            case Done(inner_partial=str(inner)):
+            case Fanned(failures=[_, *_]):
+                names.append(call.name)
+            case Done(inner_partial=str(inner)) | Fanned(inner_partial=str(inner)):
                 names += [f"{call.name}.{part.strip()}" for part in inner.split(",") if part.strip()]
     return tuple(names)
 
 
 def _failures(plan: CompositePlan, outcomes: list[Outcome | None]) -> list[dict[str, object]]:
-    return [
-        {"call": call.name, "code": outcome.error.code, "status": outcome.status}
-        for call, outcome in zip(plan.calls, outcomes, strict=True)
-        if isinstance(outcome, Failed)
-    ]
+    listed: list[dict[str, object]] = []
+    for call, outcome in zip(plan.calls, outcomes, strict=True):
+        match outcome:
+            case Failed(error=error, status=status):
+                listed.append({"call": call.name, "code": error.code, "status": status})
+            case Fanned(failures=failures):
+                listed += [
+                    {"call": call.name, "code": failed.error.code, "status": failed.status, "key": key}
+                    for key, failed in failures
+                ]
+    return listed

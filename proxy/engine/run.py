@@ -10,8 +10,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from proxy.clock import monotonic
-from proxy.engine.call import build_request, header_mapping, is_wanted, judge
-from proxy.engine.outcome import Done, Failed, Outcome, Skipped
+from proxy.engine.call import build_request, is_wanted, judge
+from proxy.engine.crowd import Enough, ask_all
+from proxy.engine.fanout import Part, allowed, bind, check_part, collect, judge_all, parts_of
+from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped, describe
 from proxy.engine.schedule import Next, Schedule, State
 from proxy.errors import (
     BadRequest,
@@ -22,8 +24,9 @@ from proxy.errors import (
     UpstreamTimeout,
 )
 from proxy.expr.scope import MISSING, Scope
+from proxy.merge.keys import build_index
 from proxy.message import CallRecord, Request
-from proxy.plan.nodes import CallPlan, CompositePlan
+from proxy.plan.nodes import CallPlan, CompositePlan, FanPlan
 from proxy.upstream.exchange import Upstream, UpstreamRequest, UpstreamResponse
 
 T = TypeVar("T")
@@ -60,6 +63,7 @@ class Run:
         self._on_call = on_call
         self._schedule = Schedule(plan.calls)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._fans: dict[int, list[Part]] = {}
         self._sends: dict[tuple[Any, ...], asyncio.Task[UpstreamResponse]] = {}
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._expired = False
@@ -90,18 +94,20 @@ class Run:
 
     def _go(self, step: Next) -> None:
         """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
-        ready: list[tuple[CallPlan, UpstreamRequest]] = []
+        ready: list[tuple[CallPlan, UpstreamRequest | list[Part]]] = []
         ended: list[tuple[int, Outcome]] = []
         for index in step.calls:
-            outcome_or_request = self._prepare(self._calls[index])
-            if isinstance(outcome_or_request, UpstreamRequest):
-                ready.append((self._calls[index], outcome_or_request))
+            prepared = self._prepare(self._calls[index])
+            if isinstance(prepared, UpstreamRequest | list):
+                ready.append((self._calls[index], prepared))
             else:
-                ended.append((index, outcome_or_request))
+                ended.append((index, prepared))
         if self._done.done():
             return
-        for call, request in ready:
-            self._tasks[call.index] = spawn(self._perform(call, request))
+        for call, work in ready:
+            self._tasks[call.index] = spawn(
+                self._perform_fan(call, work) if isinstance(work, list) else self._perform(call, work)
+            )
         for index, outcome in ended:
             self._finish(index, outcome)
         for index in step.fallbacks:
@@ -109,18 +115,35 @@ class Run:
         if self._schedule.finished and not self._done.done():
             self._done.set_result(None)
 
-    def _prepare(self, call: CallPlan) -> UpstreamRequest | Outcome:
+    def _prepare(self, call: CallPlan) -> UpstreamRequest | list[Part] | Outcome:
         if self._expired:
             return Failed(DeadlineExceeded("the route's time was over before it could start"))
         try:
-            if not is_wanted(call, self._scope):
+            if not call.when_each and not is_wanted(call, self._scope):
                 return Skipped()
+            if call.fan is not None:
+                return self._prepare_fan(call, call.fan)
             return build_request(call, self._scope, self._forwarded(call))
         except BadRequest as error:
             self._end(call, error)
             return Failed(error)
         except GatewayError as error:
             return Failed(error)
+
+    def _prepare_fan(self, call: CallPlan, fan: FanPlan) -> list[Part] | Outcome:
+        parts = self._fans[call.index] = parts_of(fan, self._scope)
+        forwarded = self._forwarded(call)
+        for part in parts:
+            try:
+                if call.when_each and not is_wanted(call, part.scope):
+                    part.outcome = Skipped()
+                else:
+                    part.request = build_request(call, part.scope, forwarded)
+            except BadRequest:
+                raise
+            except GatewayError as error:
+                part.outcome = Failed(error)
+        return parts if any(part.outcome is None for part in parts) else judge_all(call, parts)
 
     def _forwarded(self, call: CallPlan) -> list[tuple[str, str]]:
         headers = self._request.headers
@@ -134,6 +157,33 @@ class Run:
 
     async def _perform(self, call: CallPlan, request: UpstreamRequest) -> None:
         started = monotonic()
+        outcome, status = await self._ask(call, request)
+        self._log(call, outcome, status, monotonic() - started)
+        self._finish(call.index, outcome)
+
+    async def _perform_fan(self, call: CallPlan, parts: list[Part]) -> None:
+        assert call.fan is not None
+        started = monotonic()
+        asked = [part for part in parts if part.request is not None]
+        failing = sum(len(part.elements) for part in parts if part.failure)
+
+        async def ask(part: Part) -> None:
+            nonlocal failing
+            assert part.request is not None
+            outcome, _ = await self._ask(call, part.request)
+            part.outcome = check_part(call, outcome)
+            failing += len(part.elements) if part.failure else 0
+            if call.fallback is None and failing > allowed(call, parts):
+                raise Enough
+
+        await ask_all(asked, call.fan.concurrency, ask)
+        outcome = judge_all(call, parts)
+        self._log(call, outcome, _last_status(parts), monotonic() - started, len(asked))
+        self._finish(call.index, outcome)
+
+    async def _ask(self, call: CallPlan, request: UpstreamRequest) -> tuple[Outcome, int]:
+        """Send one request; what its answer means, and its status (0 without one)."""
+        started = monotonic()
         status = 0
         try:
             response = await self._send_in_time(call, request)
@@ -141,8 +191,8 @@ class Run:
             outcome = judge(call, response)
         except GatewayError as error:
             outcome = Failed(error)
-        self._report(call, outcome, status, monotonic() - started)
-        self._finish(call.index, outcome)
+        self._on_call(call, _record(call, outcome, status, monotonic() - started))
+        return outcome, status
 
     async def _send_in_time(self, call: CallPlan, request: UpstreamRequest) -> UpstreamResponse:
         if call.timeout_s is None:
@@ -164,11 +214,8 @@ class Run:
         # The answer is for both: one that stops waiting must not take it from the other.
         return await asyncio.shield(task)
 
-    def _report(self, call: CallPlan, outcome: Outcome, status: int, seconds: float) -> None:
-        error = outcome.error.code if isinstance(outcome, Failed) else None
-        record = CallRecord(call.name, status, round(seconds * 1000, 3), error)
-        self._request.calls.append(record)
-        self._on_call(call, record)
+    def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> None:
+        self._request.calls.append(_record(call, outcome, status, seconds, requests))
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         """A call has ended. Its value goes into the scope, or its failure decides the route."""
@@ -177,29 +224,47 @@ class Run:
         call = self._calls[index]
         self.outcomes[index] = outcome
         if self._reads_calls:
-            self._scope["calls"][call.name] = _call_record(outcome, self._request.calls)
+            records = self._request.calls
+            self._scope["calls"][call.name] = describe(outcome, records[-1].ms if records else 0)
         match outcome:
             case Done():
                 self._settle(call, outcome.value)
             case Skipped():
                 self._settle(call, None)
+            case Fanned(failures=failures) if not failures or call.fallback is None:
+                self._settle_fan(call)
             case Failed() if call.fallback is None or isinstance(outcome.error, BadRequest):
                 self._end(call, _fatal(call, outcome))
-            case Failed():
+            case _:
                 self._go(self._schedule.fail(index))
 
     def _fall_back(self, index: int) -> None:
         call = self._calls[index]
         assert call.fallback is not None
         try:
-            value = call.fallback(self._scope)
+            if call.fan is None:
+                value = call.fallback(self._scope)
+                self._settle(call, None if value is MISSING else value)
+                return
+            for part in self._fans.get(index, ()):
+                if part.failure is not None:
+                    value = call.fallback(bind(call.fan, self._scope, part.elements))
+                    part.fallback = None if value is MISSING else value
         except ExtractionFailed as error:
             self._end(call, error)
             return
-        self._settle(call, None if value is MISSING else value)
+        self._settle_fan(call)
 
     def _settle(self, call: CallPlan, value: Any) -> None:
         self._scope[call.name] = value
+        if call.keyed is not None and isinstance(value, list):
+            self._scope.indexes[call.name] = build_index(value, call.keyed)
+        self._go(self._schedule.settle(call.index))
+
+    def _settle_fan(self, call: CallPlan) -> None:
+        collection = collect(call, self._fans.get(call.index, []))
+        self._scope[call.name] = collection.elements
+        self._scope.indexes[call.name] = collection.index
         self._go(self._schedule.settle(call.index))
 
     def _end(self, call: CallPlan, error: GatewayError) -> None:
@@ -218,11 +283,23 @@ class Run:
                 case State.RUNNING:
                     if (task := self._tasks.get(index)) is not None:
                         task.cancel()
-                    failure = Failed(DeadlineExceeded("the route's time was over before it answered"))
-                    self._report(call, failure, 0, monotonic() - self._request.received_at)
-                    self._finish(index, failure)
+                    self._finish(index, self._cut_off(call))
                 case State.FAILED:
                     self._fall_back(index)
+
+    def _cut_off(self, call: CallPlan) -> Outcome:
+        """What the deadline makes of a call under way; of a fan-out, what has been answered stays."""
+        failure = Failed(DeadlineExceeded("the route's time was over before it answered"))
+        seconds = monotonic() - self._request.received_at
+        self._on_call(call, _record(call, failure, 0, seconds))
+        outcome: Outcome = failure
+        if call.fan is not None:
+            parts = self._fans[call.index]
+            for part in parts:
+                part.outcome = part.outcome or failure
+            outcome = judge_all(call, parts)
+        self._log(call, outcome, 0, seconds, len(self._fans.get(call.index, (0,))))
+        return outcome
 
 
 def _fatal(call: CallPlan, failed: Failed) -> GatewayError:
@@ -231,15 +308,19 @@ def _fatal(call: CallPlan, failed: Failed) -> GatewayError:
     return failed.error
 
 
-def _call_record(outcome: Outcome, records: list[CallRecord]) -> dict[str, Any]:
-    ms = records[-1].ms if records and not isinstance(outcome, Skipped) else 0
+def _record(call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
+    error = None
     match outcome:
-        case Done(status=status, headers=headers):
-            return {"status": status, "headers": header_mapping(headers), "ok": True, "error": None, "ms": ms}
-        case Failed(error=error, status=status):
-            return {"status": status, "headers": {}, "ok": False, "error": error.code, "ms": ms}
-        case Skipped():
-            return {"status": 0, "headers": {}, "ok": False, "error": None, "ms": 0}
+        case Failed(error=failed) | Fanned(failures=[(_, Failed(error=failed)), *_]):
+            error = failed.code
+    return CallRecord(call.name, status, round(seconds * 1000, 3), error, requests)
+
+
+def _last_status(parts: list[Part]) -> int:
+    """The status that says most of a fan-out: the first bad one, else the last."""
+    statuses = [part.outcome.status for part in parts if isinstance(part.outcome, Done | Failed)]
+    bad = [part.outcome.status for part in parts if isinstance(part.outcome, Failed)]
+    return (bad or statuses or [0])[0]
 
 
 def spawn(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

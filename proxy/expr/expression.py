@@ -16,9 +16,10 @@ from msgspec import Struct
 from proxy.document import InvalidJson, decode_json, scalar_text
 from proxy.errors import ExtractionFailed
 from proxy.expr.jsonpath import Name, Path, parse_path
+from proxy.expr.known import Mismatch, follow, warn_of_mismatch
 from proxy.expr.lower import lower_steps
 from proxy.expr.scope import MISSING, REQUEST_ROOTS, Evaluate, Reference, Scope, Vocabulary
-from proxy.problems import Invalid, did_you_mean
+from proxy.problems import Invalid, Place, did_you_mean
 
 
 class Expression(Struct, frozen=True):
@@ -242,7 +243,7 @@ def bind(path: Path, names: Vocabulary) -> Expression:
     """
     root, field = _root(path, names)
     if root in names.local:
-        return _bound(path.text, root, None)
+        return _bound(path.text, root, None, root in names.chosen)
     if root in names.calls:
         return _bound(path.text, root, root)
     if root == "calls":
@@ -252,7 +253,7 @@ def bind(path: Path, names: Vocabulary) -> Expression:
 
 
 @lru_cache(maxsize=65536)
-def _bound(text: str, root: str, call: str | None) -> Expression:
+def _bound(text: str, root: str, call: str | None, chosen: bool = False) -> Expression:
     """The closure of a path whose names are known to exist. Equal paths share one, over all routes."""
     path = parse_path(text)
     steps = path.steps[1:]
@@ -260,7 +261,7 @@ def _bound(text: str, root: str, call: str | None) -> Expression:
         steps = (*steps[:2], _lower_case(steps[2]), *steps[3:])
     elif root == "headers" and call is None and steps:
         steps = (_lower_case(steps[0]), *steps[1:])
-    reference = Reference(root, call, path.text)
+    reference = Reference(root, call, path.text, chosen)
     return Expression(path.text, _select(root, lower_steps(steps), not steps), (reference,), path.plural)
 
 
@@ -270,6 +271,13 @@ def _select(root: str, select: Callable[[Any], Any], whole: bool) -> Evaluate:
     return lambda scope: select(scope.get(root, MISSING))
 
 
+_LOOP_HINTS = {
+    "each": "$.each is the element in a call that has for_each: $.list",
+    "batch": "$.batch is the chunk in a call that has batch: {from: $.list}",
+    "item": "$.item is the element inside $each, in its value, where and pick",
+}
+
+
 def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
     if not path.steps or not isinstance(path.steps[0], Name):
         raise Invalid("unknown-root", f"{path.text!r} does not start with a name", "write $.<call> or $.params.<name>")
@@ -277,6 +285,7 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
     if not names.knows(root):
         here = ", ".join(sorted(names.calls | names.local)) or "no calls"
         hint = did_you_mean(root, names.roots) or f"known here: {here}, params, query, headers, body …"
+        hint = _LOOP_HINTS.get(root, hint)
         raise Invalid(
             "unknown-root",
             f"{path.text!r} starts with {root!r}, which is neither a call nor a part of the request",
@@ -319,9 +328,21 @@ def _lower_case(step: Any) -> Any:
     return Name(step.key.lower()) if isinstance(step, Name) else step
 
 
+def warn_of_samples(reads: Sequence[Reference], names: Vocabulary, place: Place) -> None:
+    """Report the paths that cannot match what is known of the calls and loops that they read."""
+    if not names.samples:
+        return
+    for reference in reads:
+        known = dict(names.samples).get(reference.root)
+        if known is not None and reference.text.startswith("$."):
+            found = follow(known, parse_path(reference.text).steps[1:])
+            if isinstance(found, Mismatch):
+                warn_of_mismatch(reference.text, found, place)
+
+
 def from_client(reads: Sequence[Reference]) -> bool:
     """Whether a value that these references give was chosen by the client."""
-    return any(reference.root in REQUEST_ROOTS for reference in reads)
+    return any(reference.root in REQUEST_ROOTS or reference.client for reference in reads)
 
 
 def only_client(reads: Sequence[Reference]) -> bool:

@@ -31,35 +31,46 @@ RESERVED_ROOTS = REQUEST_ROOTS | {"calls", "env", "secret", "each", "batch"}
 
 
 class Scope(dict[str, Any]):
-    """Root name → value. `faults` collects the expressions that failed where a failure yields null."""
+    """Root name → value.
 
-    __slots__ = ("faults",)
+    `faults` collects the expressions that failed where a failure yields null; `misses` the names of the collections in
+    which a key was not found; `indexes` has the collections of keyed calls, by call and key.
+    """
 
-    def __init__(self, roots: dict[str, Any], faults: list[str] | None = None) -> None:
+    __slots__ = ("faults", "indexes", "misses")
+
+    def __init__(self, roots: dict[str, Any], parent: "Scope | None" = None) -> None:
         super().__init__(roots)
-        self.faults: list[str] = [] if faults is None else faults
+        self.faults: list[str] = [] if parent is None else parent.faults
+        self.misses: list[str] = [] if parent is None else parent.misses
+        self.indexes: dict[str, dict[Any, Any]] = {} if parent is None else parent.indexes
 
     def child(self) -> "Scope":
-        """A copy in which a loop may bind its own name; faults are shared."""
-        return Scope(self, self.faults)
+        """A copy in which a loop may bind its own name; everything else is shared."""
+        return Scope(self, self)
 
 
 Evaluate = Callable[[Scope], Any]
 
 
 class Reference(Struct, frozen=True):
-    """One thing that an expression reads: the root, the call it belongs to (None for the request), the text."""
+    """One thing that an expression reads: the root, the call it belongs to (None for the request), the text.
+
+    `client`: a loop's name whose elements the client chose.
+    """
 
     root: str
     call: str | None
     text: str
+    client: bool = False
 
 
 class Vocabulary(Struct, frozen=True):
     """The names that an expression may use where it stands.
 
     `calls` are the route's calls; `params` its path parameters; `local` the names of the loops around;
-    `constants` are resolved at load (`env`); `request` are the parts of the request that are known there.
+    `constants` are resolved at load (`env`); `request` are the parts of the request that are known there; `chosen` are
+    the loops over what the client sent; `samples` is what is known (`known.Known`) of calls and loops.
     """
 
     calls: frozenset[str] = frozenset()
@@ -67,9 +78,17 @@ class Vocabulary(Struct, frozen=True):
     local: frozenset[str] = frozenset()
     constants: tuple[tuple[str, Any], ...] = ()
     request: frozenset[str] = REQUEST_ROOTS
+    chosen: frozenset[str] = frozenset()
+    samples: tuple[tuple[str, Any], ...] = ()
 
-    def with_local(self, name: str) -> "Vocabulary":
-        return replace(self, local=self.local | {name})
+    def with_local(self, name: str, *, client: bool = False, sample: Any = None) -> "Vocabulary":
+        """The same inside a loop that binds `name`; `client`: over what the client sent; `sample`: of what is known."""
+        chosen = self.chosen | {name} if client else self.chosen - {name}
+        samples = (
+            *(pair for pair in self.samples if pair[0] != name),
+            *([(name, sample)] if sample is not None else []),
+        )
+        return replace(self, local=self.local | {name}, chosen=chosen, samples=samples)
 
     @property
     def roots(self) -> frozenset[str]:

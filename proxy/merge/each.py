@@ -9,10 +9,10 @@ nothing (null); one that is not a list does too, and is noted.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from proxy.expr.expression import compile_string
+from proxy.expr.expression import compile_string, warn_of_samples
 from proxy.expr.jsonpath import Name, parse_path
 from proxy.expr.lower import lower_steps
-from proxy.expr.scope import MISSING, RESERVED_ROOTS, Evaluate, Scope
+from proxy.expr.scope import MISSING, RESERVED_ROOTS, Evaluate, Reference, Scope
 from proxy.merge.narrow import compile_drop_keys, compile_pick
 from proxy.merge.shape import NOTHING, Shape, Shaper, check_keys, or_null
 from proxy.problems import Invalid, Place
@@ -25,7 +25,7 @@ def compile_each(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shap
         return NOTHING
     name = _loop_name(shaper, value, place)
     source = shaper.path(value["$each"], place / "$each", "the source of $each")
-    inner = shaper.with_local(name)
+    inner = shaper.with_local(name, value["$each"])
     where = inner.condition(value["where"], place / "where") if "where" in value else None
     shape = _element_shape(inner, value, name, place)
     sort_key = _sort_key(inner, value, name, place)
@@ -84,10 +84,19 @@ def _element_shape(shaper: Shaper, value: Mapping[str, Any], name: str, place: P
         return NOTHING
     element = compile_string(f"$.{name}", shaper.names).evaluate
     if "pick" in value:
+        _check_names(shaper, value["pick"], name, place / "pick")
         return compile_pick(shaper, value["pick"], element, place / "pick")
     if "drop" in value:
         return compile_drop_keys(value["drop"], element, place / "drop")
     return shaper.compile(value["value"], place / "value") if "value" in value else Shape(element)
+
+
+def _check_names(shaper: Shaper, names: Any, loop: str, place: Place) -> None:
+    """Names to keep are paths too, where something is known of the elements."""
+    if isinstance(names, list):
+        for index, name in enumerate(names):
+            reads = [Reference(loop, None, f"$.{loop}['{name}']")] if isinstance(name, str) and "'" not in name else []
+            warn_of_samples(reads, shaper.names, place / index)
 
 
 def _limit(value: Mapping[str, Any], place: Place) -> int | None:

@@ -1,14 +1,18 @@
 """Compiles a value of routes.yaml — literals, expressions, operators, nested at will — into one closure."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from proxy.expr.cel import CelFailed, compile_cel
-from proxy.expr.expression import Expression, compile_string, or_missing, unescape
+from proxy.expr.expression import Expression, compile_string, or_missing, unescape, warn_of_samples
+from proxy.expr.jsonpath import Index, Name, parse_path
+from proxy.expr.known import Known, follow
 from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
+from proxy.merge.keys import Keyed
 from proxy.problems import Invalid, Place, did_you_mean
 
 
@@ -33,13 +37,15 @@ class Shaper(Struct, frozen=True):
     """Compiles values where the same names are known.
 
     `strict` makes text that cannot be rendered a failure (a call's body) instead of null (merge);
-    `omit_missing` leaves out the keys of missing values instead of writing null.
+    `omit_missing` leaves out the keys of missing values instead of writing null; `collections` are the calls whose
+    elements have keys.
     """
 
     names: Vocabulary
     operators: Mapping[str, Operator]
     strict: bool = False
     omit_missing: bool = False
+    collections: Mapping[str, Keyed] = MappingProxyType({})
 
     def compile(self, value: Any, place: Place) -> Shape:
         """Compile a value; problems go to `place`, and a value that has one becomes null."""
@@ -51,9 +57,9 @@ class Shaper(Struct, frozen=True):
             return self._list(value, place)
         return Shape(lambda scope: value, literal=True)
 
-    def with_local(self, name: str) -> "Shaper":
-        """The same where a loop binds `name`."""
-        return replace(self, names=self.names.with_local(name))
+    def with_local(self, name: str, source: Any = None) -> "Shaper":
+        """The same where a loop binds `name` to the elements of what `source` selects."""
+        return replace(self, names=self.names.with_local(name, sample=element_sample(source, self.names)))
 
     def path(self, value: Any, place: Place, what: str) -> Shape:
         """Compile what has to be an expression or a nested operator (the source of `$each`)."""
@@ -69,6 +75,7 @@ class Shaper(Struct, frozen=True):
         except Invalid as error:
             place.invalid(error)
             return NOTHING
+        warn_of_constant(expression, place)
         return Shape(_noted(expression), expression.reads)
 
     def _string(self, text: str, place: Place) -> Shape:
@@ -77,6 +84,7 @@ class Shaper(Struct, frozen=True):
         except Invalid as error:
             place.invalid(error)
             return NOTHING
+        warn_of_samples(expression.reads, self.names, place)
         if expression.constant or self.strict:
             return Shape(expression.evaluate, expression.reads, expression.constant)
         # Only text with holes can fail; a path gives MISSING by itself.
@@ -109,6 +117,34 @@ class Shaper(Struct, frozen=True):
         reads = tuple(reference for shape in shapes for reference in shape.reads)
         literal = all(shape.literal for shape in shapes)
         return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads, literal)
+
+
+def warn_of_constant(expression: Expression, place: Place) -> None:
+    """Report a condition that no request can change."""
+    if not expression.constant:
+        return
+    try:
+        value = expression.evaluate(Scope({}))
+    except CelFailed:
+        return
+    if isinstance(value, bool):
+        always = str(value).lower()
+        place.warning(
+            "constant-condition", f"this condition is always {always}", "leave it out, or let it read a value"
+        )
+
+
+def element_sample(source: Any, names: Vocabulary) -> Known | None:
+    """What is known of the elements of a list that a path selects."""
+    if not isinstance(source, str) or not source.startswith("$.") or "??" in source:
+        return None
+    try:
+        steps = parse_path(source).steps
+    except Invalid:
+        return None
+    known = dict(names.samples).get(steps[0].key) if steps and isinstance(steps[0], Name) else None
+    found = None if known is None else follow(known, steps[1:] if parse_path(source).plural else (*steps[1:], Index(0)))
+    return found if isinstance(found, Known) else None
 
 
 def is_operator(key: str) -> bool:

@@ -37,8 +37,8 @@ def access_line(event: RequestFinished) -> bytes:
     if request.calls:
         line["calls"] = [
             {"call": call.name, "status": call.status, "ms": call.ms}
-            if call.error is None
-            else {"call": call.name, "status": call.status, "ms": call.ms, "error": call.error}
+            | ({} if call.error is None else {"error": call.error})
+            | ({} if call.requests == 1 else {"requests": call.requests})
             for call in request.calls
         ]
     return _encode(line) + b"\n"

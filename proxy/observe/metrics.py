@@ -62,6 +62,12 @@ class Metrics:
         self._faults = Counter(
             "proxy_expression_faults", "Expressions in merge that failed and gave null.", ("route",), registry=registry
         )
+        self._misses = Counter(
+            "proxy_lookup_misses",
+            "Keys that $lookup or $join did not find; types count.",
+            ("route",),
+            registry=registry,
+        )
         for result in ("success", "failure"):
             self._reloads.labels(result)
         self._request_child = cache(self._requests.labels)
@@ -78,6 +84,8 @@ class Metrics:
                 self._seconds_child(route).observe(seconds)
                 if response.partial:
                     self._partial.labels(route).inc()
+                if response.misses:
+                    self._misses.labels(route).inc(response.misses)
                 if response.faults:
                     self._faults.labels(route).inc(response.faults)
             case CallFinished(route, call, upstream, status, seconds, error):

@@ -11,15 +11,19 @@ from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
 from proxy.plan.fields import compile_header_changes, compile_headers
+from proxy.plan.lint import lint_calls, with_samples
 from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
 from proxy.plan.varying import media_type_of, varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
+
+DEFAULT_MAX_ITEMS = 1000
 
 
 def compile_composite(
     route: Route, config: Config, names: Vocabulary, upstreams: frozenset[str], place: Place
 ) -> CompositePlan:
     """`calls` and `merge`. Without `merge`, an object with each call's result under its name."""
+    before = len(place.found)
     written = route.calls or {}
     names = Vocabulary(frozenset(written), names.params, names.local, names.constants)
     if len(written) > route.max_calls:
@@ -29,14 +33,21 @@ def compile_composite(
             "raise max_calls",
             at_key=True,
         )
-    calls, graph, reads = compile_calls(written, config.defaults.call, names, upstreams, place / "calls")
-    shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing)
+    names = with_samples(written, names, place / "calls")
+    max_items = route.max_items or config.defaults.route.max_items or DEFAULT_MAX_ITEMS
+    calls, graph, reads, keys = compile_calls(
+        written, config.defaults.call, names, upstreams, max_items, place / "calls"
+    )
+    shaper = Shaper(names, OPERATORS, omit_missing=route.omit_missing, collections=keys)
     if "merge" in route.model_fields_set:
         merge = shaper.compile(route.merge, place / "merge")
     else:
         merge = shaper.compile({name: f"$.{name}" for name in written if _is_name(name)}, place)
     headers, header_reads = compile_headers(route.respond.headers, names, place / "respond" / "headers")
     reads += [*merge.reads, *header_reads]
+    # An expression that is wrong reads nothing, so its calls would be blamed too.
+    if not any(problem.severity == "error" for problem in place.found[before:]):
+        lint_calls(written, calls, reads, max_items, place / "calls")
     errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
     compress = route.respond.compress
     return CompositePlan(

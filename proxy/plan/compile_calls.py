@@ -3,17 +3,21 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from proxy.config.model import METHOD_KEYS, Call, CallDefaults
 from proxy.errors import ExtractionFailed
 from proxy.expr.cel import compile_cel
+from proxy.expr.expression import warn_of_samples
 from proxy.expr.jsonpath import parse_path
 from proxy.expr.lower import Select, lower
 from proxy.expr.scope import RESERVED_ROOTS, Evaluate, Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import UrlTemplate, compile_url_template
+from proxy.merge.keys import Keyed
 from proxy.merge.operators import OPERATORS
-from proxy.merge.shape import Shape, Shaper
+from proxy.merge.shape import Shaper, warn_of_constant
+from proxy.plan.compile_fan import compile_fan, compile_keys
 from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
 from proxy.plan.nodes import CallPlan, Field
@@ -36,15 +40,22 @@ class _Draft:
 
 
 def compile_calls(
-    calls: Mapping[str, Call], defaults: CallDefaults, names: Vocabulary, upstreams: frozenset[str], place: Place
-) -> tuple[tuple[CallPlan, ...], Graph, list[Reference]]:
+    calls: Mapping[str, Call],
+    defaults: CallDefaults,
+    names: Vocabulary,
+    upstreams: frozenset[str],
+    max_items: int,
+    place: Place,
+) -> tuple[tuple[CallPlan, ...], Graph, list[Reference], dict[str, Keyed]]:
     """Compile all calls of a route. Problems go to `place`; the plans are only to be used if there were none."""
+    keys = compile_keys(calls, place)
+    compiler = _Compiler(defaults, upstreams, max_items, keys)
     drafts: list[tuple[_Draft, dict[str, Any]]] = []
     for name, call in calls.items():
         here = place / name
         _check_name(name, here)
         _check_after(call, calls, here)
-        drafts.append(_compile_call(name, call, defaults, names, upstreams, here))
+        drafts.append(compiler.compile(name, call, names, here))
     graph = Graph(tuple(calls), tuple(edge for draft, _ in drafts for edge in _edges(draft, calls)))
     if cycle := graph.cycle():
         chain = " → ".join([cycle[0].source, *(edge.target for edge in cycle)])
@@ -61,6 +72,7 @@ def compile_calls(
             name=draft.name,
             index=index[draft.name],
             shared=(parts["method"], parts["upstream"]) in shared,
+            keyed=keys.get(draft.name),
             requires=tuple(index[source] for source in graph.sources(draft.name)),
             client_checks=_client_checks(parts) if graph.sources(draft.name) or parts["lazy"] else (),
             fallback_requires=tuple(index[source] for source in graph.sources(draft.name, fallback=True)),
@@ -68,7 +80,8 @@ def compile_calls(
         )
         for draft, parts in drafts
     )
-    return plans, graph, [reference for draft, _ in drafts for reference in (*draft.reads, *draft.fallback_reads)]
+    reads = [reference for draft, _ in drafts for reference in (*draft.reads, *draft.fallback_reads)]
+    return plans, graph, reads, keys
 
 
 def _check_name(name: str, place: Place) -> None:
@@ -90,46 +103,76 @@ def _check_after(call: Call, calls: Mapping[str, Call], place: Place) -> None:
             (place / "after" / index).problem("unknown-call", f"there is no call {name!r} to come after", hint)
 
 
-def _compile_call(
-    name: str, call: Call, defaults: CallDefaults, names: Vocabulary, upstreams: frozenset[str], place: Place
-) -> tuple[_Draft, dict[str, Any]]:
-    draft = _Draft(name, call, place, [])
-    method, upstream, target = _compile_target(draft, names, upstreams)
-    # Most calls have few of their parts, and a large file has many calls: what is not written costs nothing.
-    query, query_reads = compile_query(call.query, names, place / "query") if call.query else NO_FIELDS
-    headers, header_reads = compile_headers(call.headers, names, place / "headers") if call.headers else NO_FIELDS
-    form, form_reads = compile_query(call.form, names, place / "form") if call.form is not None else (None, [])
-    draft.reads += [*query_reads, *header_reads, *form_reads]
-    shaper = Shaper(names, OPERATORS, strict=True)
-    written = call.model_fields_set
-    body = _optional_shape(shaper, call.body, place / "body", draft) if "body" in written else None
-    if form is not None and "body" in written:
-        (place / "form").problem("conflicting-keys", "a call has either a body or a form", at_key=True)
-    fallback = shaper.compile(call.fallback, place / "fallback") if "fallback" in written else None
-    draft.fallback_reads = fallback.reads if fallback else ()
-    max_body = call.max_body if call.max_body is not None else defaults.max_body
-    return draft, {
-        "upstream": upstream,
-        "method": method,
-        "target": target,
-        "query": query,
-        "headers": headers,
-        "form": form,
-        "body": body,
-        "decode": call.decode,
-        "select": _compile_select(call.select, place),
-        "select_text": call.select or "",
-        "when": _compile_when(call, names, place, draft),
-        "ok": statuses(tuple(call.ok)),
-        "ok_if": _compile_ok_if(call, place),
-        "pass_status": statuses(tuple(call.pass_status if "pass_status" in written else defaults.pass_status)),
-        "pass_body": call.pass_body,
-        "fallback": fallback.evaluate if fallback else None,
-        "timeout_s": call.timeout if call.timeout is not None else defaults.timeout,
-        "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
-        "lazy": call.lazy,
-        "set_cookie": call.set_cookie,
-    }
+class _Compiler:
+    """What all calls of a route are compiled with."""
+
+    def __init__(
+        self, defaults: CallDefaults, upstreams: frozenset[str], max_items: int, collections: Mapping[str, Keyed]
+    ) -> None:
+        self._defaults = defaults
+        self._upstreams = upstreams
+        self._max_items = max_items
+        self._collections = collections
+
+    def compile(self, name: str, call: Call, names: Vocabulary, place: Place) -> tuple[_Draft, dict[str, Any]]:
+        """One call: its draft, and the parts of its plan that it says itself."""
+        draft = _Draft(name, call, place, [])
+        fan, names, fan_reads = compile_fan(call, names, self._max_items, place)
+        draft.reads += fan_reads
+        request = self._compile_request(draft, names)
+        when, when_reads = _compile_when(call, names, place)
+        draft.reads += when_reads
+        written = call.model_fields_set
+        shaper = Shaper(names, OPERATORS, strict=True, collections=self._collections)
+        fallback = shaper.compile(call.fallback, place / "fallback") if "fallback" in written else None
+        draft.fallback_reads = fallback.reads if fallback else ()
+        defaults = self._defaults
+        max_body = call.max_body if call.max_body is not None else defaults.max_body
+        return draft, {
+            **request,
+            "decode": call.decode,
+            "lists": _compile_lists(call, place),
+            "select": _compile_select(call.select, place),
+            "select_text": call.select or "",
+            "when": when,
+            "when_each": fan is not None and any(reference.root in ("each", "batch") for reference in when_reads),
+            "ok": statuses(tuple(call.ok)),
+            "ok_if": _compile_ok_if(call, place),
+            "pass_status": statuses(tuple(call.pass_status if "pass_status" in written else defaults.pass_status)),
+            "pass_body": call.pass_body,
+            "fallback": fallback.evaluate if fallback else None,
+            "timeout_s": call.timeout if call.timeout is not None else defaults.timeout,
+            "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
+            "lazy": call.lazy,
+            "fan": fan,
+            "set_cookie": call.set_cookie,
+        }
+
+    def _compile_request(self, draft: _Draft, names: Vocabulary) -> dict[str, Any]:
+        call, place = draft.call, draft.place
+        method, upstream, target = _compile_target(draft, names, self._upstreams)
+        # Most calls have few of their parts, and a large file has many calls: what is not written costs nothing.
+        query, query_reads = compile_query(call.query, names, place / "query") if call.query else NO_FIELDS
+        headers, header_reads = compile_headers(call.headers, names, place / "headers") if call.headers else NO_FIELDS
+        form, form_reads = (None, []) if call.form is None else compile_query(call.form, names, place / "form")
+        draft.reads += [*query_reads, *header_reads, *form_reads]
+        body = None
+        if "body" in call.model_fields_set:
+            shaper = Shaper(names, OPERATORS, strict=True, collections=self._collections)
+            shape = shaper.compile(call.body, place / "body")
+            draft.reads.extend(shape.reads)
+            body = shape.evaluate
+            if form is not None:
+                (place / "form").problem("conflicting-keys", "a call has either a body or a form", at_key=True)
+        return {
+            "upstream": upstream,
+            "method": method,
+            "target": target,
+            "query": query,
+            "headers": headers,
+            "form": form,
+            "body": body,
+        }
 
 
 _NO_TARGET = UrlTemplate("", lambda scope: "/", ())
@@ -160,13 +203,20 @@ def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str])
         place.invalid(error)
         return keys[0].upper(), upstream, _NO_TARGET
     draft.reads.extend(target.reads)
+    warn_of_samples(target.reads, names, place)
     return keys[0].upper(), upstream, target
 
 
-def _optional_shape(shaper: Shaper, value: Any, place: Place, draft: _Draft) -> Evaluate:
-    shape: Shape = shaper.compile(value, place)
-    draft.reads.extend(shape.reads)
-    return shape.evaluate
+def _compile_lists(call: Call, place: Place) -> frozenset[str]:
+    if call.decode == "xml" and find_spec("defusedxml") is None:
+        (place / "decode").problem(
+            "missing-extra", "reading XML needs a package that is not installed", "pip install 'proxy-composer[xml]'"
+        )
+    if call.lists and call.decode != "xml":
+        (place / "lists").problem(
+            "conflicting-keys", "'lists' has no meaning without 'decode: xml'", "leave it out", at_key=True
+        )
+    return frozenset(call.lists)
 
 
 def _compile_select(text: str | None, place: Place) -> Select | None:
@@ -179,16 +229,16 @@ def _compile_select(text: str | None, place: Place) -> Select | None:
         return None
 
 
-def _compile_when(call: Call, names: Vocabulary, place: Place, draft: _Draft) -> Evaluate | None:
+def _compile_when(call: Call, names: Vocabulary, place: Place) -> tuple[Evaluate | None, tuple[Reference, ...]]:
     if call.when is None:
-        return None
+        return None, ()
     try:
         expression = compile_cel(call.when, names)
     except Invalid as error:
         (place / "when").invalid(error)
-        return None
-    draft.reads.extend(expression.reads)
-    return expression.evaluate
+        return None, ()
+    warn_of_constant(expression, place / "when")
+    return expression.evaluate, expression.reads
 
 
 def _compile_ok_if(call: Call, place: Place) -> Evaluate | None:
@@ -239,5 +289,7 @@ def _sharing(drafts: list[tuple[_Draft, dict[str, Any]]]) -> set[tuple[str, str]
     shared: set[tuple[str, str]] = set()
     for _, parts in drafts:
         key = (parts["method"], parts["upstream"])
+        if parts["fan"] is not None and not parts["fan"].distinct and key[0] == "GET":
+            shared.add(key)
         (shared if key in seen and key[0] == "GET" else seen).add(key)
     return shared

@@ -73,9 +73,26 @@ def explain(route: RoutePlan) -> str:
     for call in action.calls:
         lines += _explain_call(call, action.graph)
     lines.append("")
-    lines.append(f"  upstream calls at worst: {len(action.calls)}")
+    lines.append(f"  upstream requests at worst: {sum(worst_case(call) for call in action.calls)}")
     lines.append(f"  critical path: {' → '.join(action.graph.critical_path()) or 'none'}")
     return "\n".join(lines)
+
+
+def worst_case(call: CallPlan) -> int:
+    """The most requests that one call can cost."""
+    if call.fan is None:
+        return 1
+    return -(-call.fan.max_items // (call.fan.size or 1))
+
+
+def _fan(call: CallPlan) -> str:
+    """What a fan-out adds to a call's line."""
+    fan = call.fan
+    if fan is None:
+        return ""
+    if fan.size is None:
+        return f" for each of {fan.source_text}, at most {worst_case(call)} requests, {fan.concurrency} at once,"
+    return f" in batches of {fan.size} of {fan.source_text}, at most {worst_case(call)} requests,"
 
 
 def _explain_call(call: CallPlan, graph: Graph) -> list[str]:
@@ -85,7 +102,7 @@ def _explain_call(call: CallPlan, graph: Graph) -> list[str]:
     if needs:
         start = f"waits for {', '.join(dict.fromkeys(edge.source for edge in needs))}"
     kind = "optional" if call.fallback is not None else "required"
-    lines = [f"  {call.name}: {call.method} {call.upstream}:{call.target.text} ({kind}) {start}"]
+    lines = [f"  {call.name}: {call.method} {call.upstream}:{call.target.text} ({kind}){_fan(call)} {start}"]
     lines += [f"      {edge.source} is read in {edge.expression}" for edge in needs]
     lines += [f"      {edge.source} is read by the fallback in {edge.expression}" for edge in edges if edge.fallback]
     return lines

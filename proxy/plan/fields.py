@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed
-from proxy.expr.expression import Expression, compile_string, from_client, literal, only_client
+from proxy.expr.expression import Expression, compile_string, from_client, literal, only_client, warn_of_samples
 from proxy.expr.scope import Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
 from proxy.message import HOP_BY_HOP, is_field_value, is_token
@@ -35,10 +35,12 @@ def compile_field_value(value: Any, names: Vocabulary, place: Place) -> Expressi
     """One value of a field: a scalar or an expression; None after reporting a problem."""
     if isinstance(value, str):
         try:
-            return compile_string(value, names)
+            expression = compile_string(value, names)
         except Invalid as error:
             place.invalid(error)
             return None
+        warn_of_samples(expression.reads, names, place)
+        return expression
     if value is None or isinstance(value, bool | int | float):
         return literal(scalar_text(value))
     place.problem("wrong-type", "a field takes a string, a number, a boolean or a list of them")

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
+from proxy.merge.keys import Keyed
 from proxy.plan.graph import Graph
 from proxy.plan.routing import Router
 from proxy.problems import Span
@@ -55,12 +56,29 @@ class Field(Struct, frozen=True):
     text: str
 
 
+class FanPlan(Struct, frozen=True, kw_only=True):
+    """A call that is made once for each element of a list, or for chunks of `size` elements (a batch).
+
+    `client`: the client chose the elements. `tolerate` is the share of elements that may fail before the call does.
+    """
+
+    source: Evaluate
+    source_text: str
+    client: bool
+    size: int | None
+    distinct: bool
+    concurrency: int
+    tolerate: float
+    max_items: int
+
+
 class CallPlan(Struct, frozen=True, kw_only=True):
     """One call, ready to run.
 
     `requires` are the calls it waits for, `fallback_requires` those that only its fallback needs (indices).
     `client_checks` refuse, before any call is made, what the client alone chose for this one.
-    `shared`: another call of the route may send the identical request, and one answer serves both.
+    `shared`: another call of the route may send the identical request, and one answer serves both. `keyed` says how
+    the elements of its value are addressed; `when_each`: `when` decides for each element of the fan-out.
     """
 
     name: str
@@ -72,7 +90,8 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     headers: tuple[Field, ...] = ()
     body: Evaluate | None = None
     form: tuple[Field, ...] | None = None
-    decode: Literal["json", "text"] = "json"
+    decode: Literal["json", "text", "xml"] = "json"
+    lists: frozenset[str] = frozenset()
     select: Callable[[Any], Any] | None = None
     select_text: str = ""
     when: Evaluate | None = None
@@ -85,6 +104,9 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     max_body: int
     lazy: bool = False
     shared: bool = False
+    fan: FanPlan | None = None
+    keyed: Keyed | None = None
+    when_each: bool = False
     set_cookie: bool = False
     client_checks: tuple[Callable[[Scope], None], ...] = ()
     requires: tuple[int, ...] = ()

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from proxy.engine.call import build_request, header_mapping, is_wanted, judge
-from proxy.engine.outcome import Done, Failed
+from proxy.engine.call import build_request, is_wanted, judge
+from proxy.engine.outcome import Done, Failed, header_mapping
 from proxy.errors import ExtractionFailed, UnsafeValue
 from proxy.expr.scope import Scope
 from proxy.upstream.exchange import UpstreamResponse

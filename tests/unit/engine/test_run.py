@@ -226,3 +226,66 @@ async def test_what_is_known_of_a_call_can_be_read_by_others(route_of: Any, requ
 async def test_a_route_may_have_no_call_to_make(route_of: Any, request_of: Any, hand: Any) -> None:
     assert await Running(route_of("calls: {a: {get: 'u:/a', lazy: true}}"), request_of(), hand).ends() is None
     assert hand.sent == []
+
+
+FAN = "calls: {{ids: {{get: 'u:/ids'}}, x: {{get: 'u:/x/${{each}}', for_each: $.ids{}}}}}"
+
+
+async def test_a_fan_out_that_fails_cancels_its_other_requests(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of(FAN.format("")), request_of(), hand)
+    hand.answer("/ids", [1, 2, 3])
+    await hand.asked("/x/1", "/x/2", "/x/3")
+    hand.answer("/x/2", status=500)
+    error = await running.ends()
+    assert error is not None
+    assert error.call == "x"
+    assert sorted(hand.cancelled) == ["/x/1", "/x/3"]
+
+
+async def test_no_more_requests_of_a_fan_out_are_under_way_than_its_concurrency(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    running = Running(route_of(FAN.format(", concurrency: 2")), request_of(), hand)
+    hand.answer("/ids", [1, 2, 3])
+    await hand.asked("/x/1", "/x/2")
+    assert "/x/3" not in hand.targets
+    hand.answer("/x/1", "a")
+    await hand.asked("/x/3")
+    hand.answer("/x/2", "b")
+    hand.answer("/x/3", "c")
+    assert await running.ends() is None
+    assert running.scope["x"] == ["a", "b", "c"]
+
+
+async def test_at_the_deadline_a_fan_out_keeps_what_it_has(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of(FAN.format(", fallback: late")), request_of(), hand, seconds=0.05)
+    hand.answer("/ids", [1, 2])
+    hand.answer("/x/2", "b")
+    assert await running.ends() is None
+    assert running.scope["x"] == ["late", "b"]
+    assert hand.cancelled == ["/x/1"]
+
+
+async def test_a_fan_out_is_one_record_and_an_event_for_each_request(route_of: Any, request_of: Any, hand: Any) -> None:
+    request = request_of()
+    running = Running(route_of(FAN.format(", fallback: 0")), request, hand)
+    hand.answer("/ids", [1, 2])
+    hand.answer("/x/1", 1)
+    hand.answer("/x/2", 1, 503)
+    assert await running.ends() is None
+    assert running.records == ["ids", "x", "x"]
+    assert [(one.name, one.requests, one.status, one.error) for one in request.calls] == [
+        ("ids", 1, 200, None),
+        ("x", 2, 503, "upstream_status"),
+    ]
+
+
+async def test_a_fallback_of_an_element_may_start_a_lazy_call(route_of: Any, request_of: Any, hand: Any) -> None:
+    text = FAN.format(", fallback: $.other.name").replace("x: {", "other: {get: 'u:/o', lazy: true}, x: {", 1)
+    running = Running(route_of(text), request_of(), hand)
+    hand.answer("/ids", [1, 2])
+    hand.answer("/x/1", "a")
+    hand.answer("/x/2", 1, 500)
+    hand.answer("/o", {"name": "best"})
+    assert await running.ends() is None
+    assert running.scope["x"] == ["a", "best"]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 
+from proxy.config.tree import parse_tree, to_plain
 from proxy.expr.scope import Scope, Vocabulary
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shape, Shaper
@@ -17,7 +17,7 @@ Merge = Callable[..., Any]
 def compile_merge(text: str, roots: dict[str, Any], found: list[Problem]) -> Shape:
     names = Vocabulary(calls=frozenset(roots) | {"a", "b", "list", "user"})
     place = Place(found, lambda path, at_key: Span("/".join(map(str, path)), 1, 1))
-    return Shaper(names, OPERATORS).compile(yaml.safe_load(text), place)
+    return Shaper(names, OPERATORS).compile(to_plain(parse_tree(text, "f")[0]), place)
 
 
 @pytest.fixture
@@ -27,8 +27,12 @@ def merge() -> Merge:
     def evaluate(text: str, faults: list[str] | None = None, **calls: Any) -> Any:
         found: list[Problem] = []
         shape = compile_merge(text, calls, found)
-        assert found == []
-        return shape.evaluate(Scope(calls, faults))
+        assert [problem for problem in found if problem.severity == "error"] == []
+        scope = Scope(calls)
+        value = shape.evaluate(scope)
+        if faults is not None:
+            faults += scope.faults
+        return value
 
     return evaluate
 

@@ -38,7 +38,7 @@ def test_a_route_is_explained_with_what_waits_for_what_and_why(plan: Any) -> Non
         "      none_yet is read by the fallback in $.none_yet.x",
         "  none_yet: GET u:/n (optional) starts when a fallback needs it",
         "",
-        "  upstream calls at worst: 3",
+        "  upstream requests at worst: 3",
         "  critical path: user → orders",
     ]
 
@@ -85,3 +85,17 @@ def test_routes_are_json_objects_for_machines(plan: Any) -> None:
         "timeout_ms": 500,
         "summary": "",
     }
+
+
+def test_a_fan_out_is_explained_with_its_worst_case(plan_of: Any) -> None:
+    lines = explain(
+        plan_of(
+            "version: 1\nupstreams: {u: http://u}\nroutes:\n  - name: page\n    match: /p\n    max_items: 120\n"
+            "    calls:\n"
+            "      ids: {get: 'u:/ids'}\n      a: {get: 'u:/a/${each}', for_each: $.ids, fallback: null}\n"
+            "      b: {get: 'u:/b', query: {id: $.batch}, batch: {from: $.ids}, key: $.id}\n"
+        ).routes[0]
+    ).splitlines()
+    assert "(optional) for each of $.ids, at most 120 requests, 8 at once, waits for ids" in lines[4]
+    assert "(required) in batches of 50 of $.ids, at most 3 requests, waits for ids" in lines[6]
+    assert lines[-2] == "  upstream requests at worst: 124"
