@@ -45,4 +45,4 @@ def check_accept(request: Request, media_type: str | None) -> None:
     """Refuse, before anything is sent, a client that could not use the answer (RFC 9110 §15.5.7)."""
     accept = ", ".join(request.headers.getall("Accept", ()))
     if accept and media_type is not None and not accepts(accept, media_type):
-        raise NotAcceptable(f"this is there as {media_type} only")
+        raise NotAcceptable(f"the answer is {media_type}")

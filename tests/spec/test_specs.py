@@ -6,6 +6,7 @@ Each `##` section with a `@config` block is one case. Blocks:
     yaml @file NAME           one more file beside it
     yaml @stub NAME           what that upstream answers: a list of {request, status, json|body, headers, fault, hits}
     yaml @test                requests and answers: a list of {request, headers, body, expect}
+    (a header that is a list in `headers` of a stub or of `expect` stands several times)
     text @problems            instead of tests: every problem that `check` prints, in order
 
 Pages of docs/ and the README are specs too.
@@ -23,6 +24,7 @@ import pytest
 import yaml
 from aiohttp import ClientSession, DummyCookieJar, web
 from aiohttp.test_utils import RawTestServer
+from multidict import CIMultiDict
 from yarl import URL
 
 from proxy.config.render import ordered
@@ -100,7 +102,10 @@ class Stub:
             assert request.transport is not None
             request.transport.abort()
         text = answer["body"] if "body" in answer else json.dumps(answer.get("json"))
-        headers = {"Content-Type": "application/json", **answer.get("headers", {})}
+        headers = CIMultiDict({"Content-Type": "application/json"})
+        for name, value in answer.get("headers", {}).items():
+            headers.popall(name, None)
+            headers.extend((name, one) for one in (value if isinstance(value, list) else [value]))
         return web.Response(status=answer.get("status", 200), text=text, headers=headers)
 
 
@@ -155,7 +160,8 @@ async def run_test(session: ClientSession, url: str, test: dict[str, Any]) -> No
         if "body" in expect:
             assert text == expect["body"], said
         for name, value in expect.get("headers", {}).items():
-            assert response.headers.get(name) == value, said
+            got = response.headers.getall(name, []) if isinstance(value, list) else response.headers.get(name)
+            assert got == value, said
 
 
 def check_hits(stubs: dict[str, Stub]) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from proxy.engine.outcome import Done, Failed, Skipped
+from proxy.engine.outcome import Done, Failed, Fanned, Skipped
 from proxy.engine.respond import partial_calls, respond
 from proxy.errors import UpstreamInvalid, UpstreamStatus
 from proxy.expr.scope import Scope
@@ -111,3 +111,11 @@ def test_a_choice_of_cookies_does_not_matter_to_an_answer_without(route_of: Any)
     chosen = TWO.replace("'u:/b'", "'u:/b', set_cookie: true")
     headers = headers_of(route_of, chosen, LONG, SHORT)
     assert (headers["Cache-Control"], "Set-Cookie" in headers) == ("public, max-age=5", False)
+
+
+def test_every_answer_of_a_fan_out_counts(route_of: Any) -> None:
+    text = TWO.replace("get: 'u:/b'", "get: 'u:/b', for_each: $.query_all.b, set_cookie: true")
+    plain = Fanned([LONG, SHORT], [])
+    assert headers_of(route_of, text, LONG, plain)["Cache-Control"] == "public, max-age=5"
+    cookies = headers_of(route_of, text, LONG, Fanned([COOKIES, done(Set_Cookie="c=3")], []))
+    assert cookies.getall("Set-Cookie") == ["a=1", "b=2", "c=3"]
