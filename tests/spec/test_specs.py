@@ -12,6 +12,7 @@ Each `##` section with a `@config` block is one case. Blocks:
 Pages of docs/ and the README are specs too.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from yarl import URL
 
 from proxy.config.render import ordered
 from proxy.loading import load
+from proxy.testing.runner import run_tests
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "tests/spec").glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
@@ -129,10 +131,19 @@ async def test_the_spec_holds(case: Case, serving: Any, tmp_path: Path, monkeypa
             server = await stack.enter_async_context(_served(stub))
             env[name.upper()] = str(server.make_url("")).rstrip("/")
         url = await stack.enter_async_context(serving(Path("routes.yaml"), env))
+        await asyncio.to_thread(run_tests_beside_routes, env)
         session = await stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
         for one in case.tests:
             await run_test(session, url, one)
         check_hits(stubs)
+
+
+def run_tests_beside_routes(env: dict[str, str]) -> None:
+    """What `proxy-composer test` runs, for pages that show it."""
+    plan = load("routes.yaml", env).plan
+    assert plan is not None
+    failed = [result for result in run_tests(plan) if result.failures]
+    assert not failed, failed
 
 
 @asynccontextmanager
