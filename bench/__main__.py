@@ -1,4 +1,4 @@
-"""`python -m bench`: this gateway beside the hand-written composite, in one run, interleaved, each on one core.
+"""`python -m bench [composite|fan-out]`: this gateway beside the same by hand, in one run.
 
 The peers are pinned to one core, upstreams and load generator to the other, and asked in turn for several rounds; the
 table has medians. A wrong answer ends the run; calls to the upstream are counted beside every figure.
@@ -19,11 +19,36 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-EXPECTED = (
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to ask for, with the answer that counts as right."""
+
+    name: str
+    path: str
+    expected: str
+    connections: int
+
+
+COMPOSITE = Case(
+    "two calls, one answer",
+    "/user-products/1",
     '{"user_id":1,"user_name":"Alice","email":"alice@example.com",'
-    '"products":[{"id":1,"name":"Laptop"},{"id":2,"name":"Smartphone"}]}'
+    '"products":[{"id":1,"name":"Laptop"},{"id":2,"name":"Smartphone"}]}',
+    64,
 )
-PATH = "/user-products/1"
+
+
+def order(how: str, lines: int) -> Case:
+    """An order whose lines get their products' names, by a request for each or in batches of 50."""
+    rows = [{"n": 1, "name": f"Product {number}"} for number in range(lines)]
+    return Case(f"{lines} lines, {how}", f"/orders/{how}/{lines}", json.dumps({"id": 1, "lines": rows}), 4)
+
+
+CASES = {
+    "composite": [COMPOSITE],
+    "fan-out": [order(how, lines) for lines in (1, 10, 100, 1000) for how in ("each", "batch")],
+}
 
 
 @dataclass
@@ -93,9 +118,10 @@ def count(port: int) -> int:
         return int(response.read())
 
 
-def measure(peer: Peer, upstream: int, connections: int, seconds: float, core: int | None) -> None:
+def measure(peer: Peer, case: Case, upstream: int, seconds: float, core: int | None) -> None:
     calls, cpu = count(upstream), cpu_seconds(peer.pid)
-    command = [sys.executable, "-m", "bench.load", str(peer.port), PATH, str(connections), str(seconds), EXPECTED]
+    load = [str(peer.port), case.path, str(case.connections), str(seconds), case.expected]
+    command = [sys.executable, "-m", "bench.load", *load]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
     result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -136,7 +162,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("cases", nargs="?", choices=list(CASES), default="composite")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     peer_core, other_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
@@ -156,21 +182,23 @@ def main() -> int:
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         config = Path(folder) / "routes.yaml"
-        config.write_text((root / "routes.yaml").read_text("utf-8"), "utf-8")
+        ours_for = {"composite": root / "routes.yaml", "fan-out": root / "bench/fan-out.yaml"}
+        config.write_text(ours_for[arguments.cases].read_text("utf-8"), "utf-8")
         serve = ["serve", "--config", str(config), "--port", str(ours), "--admin-port", str(admin)]
         our_process = stack.enter_context(running([sys.executable, "-m", "proxy", *serve], ours, env, peer_core))
-        peers = [
-            Peer("by hand: aiohttp + ClientSession", by_hand, hand_process.pid),
-            Peer("this gateway, access log on", ours, our_process.pid),
-        ]
-        for peer in peers:
-            measure(Peer(peer.name, peer.port, peer.pid), upstream, arguments.connections, 1.0, other_core)
-        for _ in range(arguments.rounds):
+        for case in CASES[arguments.cases]:
+            peers = [
+                Peer("by hand: aiohttp + ClientSession", by_hand, hand_process.pid),
+                Peer("this gateway, access log on", ours, our_process.pid),
+            ]
             for peer in peers:
-                measure(peer, upstream, arguments.connections, arguments.seconds, other_core)
-        rounds = f"{arguments.rounds} rounds of {arguments.seconds:g} s"
-        print(f"GET {PATH}: {arguments.connections} connections, {rounds}, medians")
-        print(report(peers))
+                measure(Peer(peer.name, peer.port, peer.pid), case, upstream, 1.0, other_core)
+            for _ in range(arguments.rounds):
+                for peer in peers:
+                    measure(peer, case, upstream, arguments.seconds, other_core)
+            rounds = f"{arguments.rounds} rounds of {arguments.seconds:g} s"
+            print(f"{case.name}: GET {case.path}, {case.connections} connections, {rounds}, medians")
+            print(report(peers), flush=True)
     return 0
 
 

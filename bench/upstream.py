@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+from functools import cache
 from typing import cast
 
 import uvloop
@@ -13,6 +14,30 @@ ANSWERS = {
     b"/users/1": b'{"id":1,"name":"Alice","email":"alice@example.com","phone":"+1-555-0101"}',
     b"/products?user_id=1": b'[{"id":1,"name":"Laptop","price":1299.00},{"id":2,"name":"Smartphone","price":799.50}]',
 }
+
+
+def answer(target: bytes) -> bytes:
+    """The body for a target. `/orders/N` has N lines; `/products/K` and `/products?id=K&id=L` are their products."""
+    path, _, query = target.partition(b"?")
+    if target in ANSWERS:
+        return ANSWERS[target]
+    if path.startswith(b"/orders/"):
+        return orders(int(path[8:]))
+    if path.startswith(b"/products/"):
+        return product(path[10:])
+    if path == b"/products":
+        return b"[" + b",".join(product(pair[3:]) for pair in query.split(b"&")) + b"]"
+    return b"null"
+
+
+@cache
+def orders(lines: int) -> bytes:
+    return b'{"id":1,"lines":[' + b",".join(b'{"product":%d,"n":1}' % number for number in range(lines)) + b"]}"
+
+
+@cache
+def product(number: bytes) -> bytes:
+    return b'{"id":%s,"name":"Product %s","price":12.50,"tags":["a","b"]}' % (number, number)
 
 
 class Upstream(asyncio.Protocol):
@@ -33,7 +58,7 @@ class Upstream(asyncio.Protocol):
                 body = str(Upstream.served).encode()
             else:
                 Upstream.served += 1
-                body = ANSWERS.get(target, b"null")
+                body = answer(target)
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             self._transport.write(head + body)
 

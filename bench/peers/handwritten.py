@@ -33,6 +33,26 @@ async def user_products(request: web.Request) -> web.Response:
     )
 
 
+async def order(request: web.Request) -> web.Response:
+    """An order with its products, one by one or in chunks of 50."""
+    session = request.app[SESSION]
+    found = await fetch(session, f"{USERS}/orders/{request.match_info['lines']}")
+    ids = list(dict.fromkeys(line["product"] for line in found["lines"]))
+    if request.match_info["how"] == "each":
+        products = await asyncio.gather(*(fetch(session, f"{PRODUCTS}/products/{one}") for one in ids))
+    else:
+        chunks = ["&".join(f"id={one}" for one in ids[start : start + 50]) for start in range(0, len(ids), 50)]
+        answers = await asyncio.gather(*(fetch(session, f"{PRODUCTS}/products?{chunk}") for chunk in chunks))
+        products = [product for answer in answers for product in answer]
+    by_id = {product["id"]: product for product in products}
+    return web.json_response(
+        {
+            "id": found["id"],
+            "lines": [{"n": line["n"], "name": by_id.get(line["product"], {}).get("name")} for line in found["lines"]],
+        }
+    )
+
+
 async def open_session(app: web.Application) -> Any:
     async with ClientSession() as session:
         app[SESSION] = session
@@ -43,6 +63,7 @@ def make_app() -> web.Application:
     app = web.Application()
     app.cleanup_ctx.append(open_session)
     app.router.add_get("/user-products/{user_id}", user_products)
+    app.router.add_get("/orders/{how}/{lines}", order)
     return app
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed
@@ -102,9 +103,11 @@ def encode_fields(fields: tuple[Field, ...], scope: Scope) -> str:
     pairs = []
     for field in fields:
         value = field.evaluate(scope)
+        name = quote(field.name, safe="")
         for one in value if isinstance(value, list) else (value,):
-            if not is_missing(one):
-                name = encode_query_value(field.name, client=False, text=field.name)
+            if type(one) is int:  # as most keys of a batch are
+                pairs.append(f"{name}={one}")
+            elif not is_missing(one):
                 pairs.append(f"{name}={encode_query_value(one, client=field.client, text=field.text)}")
     return "&".join(pairs)
 
