@@ -156,3 +156,27 @@ async def test_a_slow_drip_ends_with_the_calls_own_time(serving: Any, tmp_path: 
 
     got, problem, text = await ask(serving, tmp_path / "routes.yaml", drip, "/page")
     assert (got, problem["code"], problem["call"]) == (504, "upstream_timeout", "thing"), text
+
+
+async def test_the_first_fatal_failure_closes_the_connections_of_the_other_calls(serving: Any, tmp_path: Path) -> None:
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not asked.is_set():
+            asked.set()
+            assert await reader.read() == b""  # the gateway hangs up
+            closed.set()
+
+    async def fail(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked.wait()
+        writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    async with upstream(behave) as slow, upstream(fail) as failing:
+        (tmp_path / "routes.yaml").write_text(
+            f"version: 1\nupstreams: {{slow: 'http://127.0.0.1:{slow}', failing: 'http://127.0.0.1:{failing}'}}\n"
+            "routes: [{name: a, match: /a, calls: {x: {get: 'slow:/'}, y: {get: 'failing:/'}}}]\n"
+        )
+        async with serving(tmp_path / "routes.yaml") as url, ClientSession() as session:
+            async with session.get(url + "/a") as response:
+                assert response.status == 502
+            await asyncio.wait_for(closed.wait(), 5)

@@ -100,6 +100,8 @@ class Stub:
             assert request.headers.get(name) == value, (
                 f"{answer['request']} came with {name}: {request.headers.get(name)}"
             )
+        if answer.get("fault") == "never":
+            await asyncio.Event().wait()  # until the gateway has had enough
         if answer.get("fault") == "drop":
             assert request.transport is not None
             request.transport.abort()
