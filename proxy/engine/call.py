@@ -82,9 +82,18 @@ def judge(call: CallPlan, response: UpstreamResponse) -> Outcome:
 def _refused(call: CallPlan, response: UpstreamResponse) -> Failed:
     body = None
     if call.pass_body and response.status in call.pass_status and _is_json(response.headers):
-        body = response.body
-        decode_json(body)
+        body = _passable(call, response)
     return Failed(UpstreamStatus(response.status), response.status, body)
+
+
+def _passable(call: CallPlan, response: UpstreamResponse) -> bytes | None:
+    """The JSON of an error that is passed on, in no coding; None if it is not JSON after all."""
+    try:
+        body = decode_content(response.body, response.headers.get("Content-Encoding", ""), call.max_body)
+        decode_json(body)
+    except (GatewayError, InvalidJson):
+        return None
+    return body
 
 
 def _decode(call: CallPlan, response: UpstreamResponse) -> Any:

@@ -18,7 +18,6 @@ from proxy.engine.schedule import Next, Schedule, State
 from proxy.errors import (
     BadRequest,
     DeadlineExceeded,
-    ExtractionFailed,
     GatewayError,
     PassedStatus,
     UpstreamTimeout,
@@ -105,15 +104,20 @@ class Run:
         if self._done.done():
             return
         for call, work in ready:
-            self._tasks[call.index] = spawn(
-                self._perform_fan(call, work) if isinstance(work, list) else self._perform(call, work)
-            )
+            task = spawn(self._perform_fan(call, work) if isinstance(work, list) else self._perform(call, work))
+            task.add_done_callback(self._check_for_crash)
+            self._tasks[call.index] = task
         for index, outcome in ended:
             self._finish(index, outcome)
         for index in step.fallbacks:
             self._fall_back(index)
         if self._schedule.finished and not self._done.done():
             self._done.set_result(None)
+
+    def _check_for_crash(self, task: asyncio.Task[None]) -> None:
+        """A defect ends the request at once, and is not waited for until the deadline."""
+        if not task.cancelled() and (crash := task.exception()) is not None and not self._done.done():
+            self._done.set_exception(crash)
 
     def _prepare(self, call: CallPlan) -> UpstreamRequest | list[Part] | Outcome:
         if self._expired:
@@ -211,6 +215,7 @@ class Run:
         task = self._sends.get(key)
         if task is None:
             task = self._sends[key] = spawn(upstream.send(request))
+            task.add_done_callback(_take_exception)
         # The answer is for both: one that stops waiting must not take it from the other.
         return await asyncio.shield(task)
 
@@ -226,8 +231,8 @@ class Run:
         call = self._calls[index]
         self.outcomes[index] = outcome
         if self._reads_calls:
-            records = self._request.calls
-            self._scope["calls"][call.name] = describe(outcome, records[-1].ms if records else 0)
+            ms = next((record.ms for record in reversed(self._request.calls) if record.name == call.name), 0)
+            self._scope["calls"][call.name] = describe(outcome, ms)
         match outcome:
             case Done():
                 self._settle(call, outcome.value)
@@ -252,7 +257,7 @@ class Run:
                 if part.failure is not None:
                     value = call.fallback(bind(call.fan, self._scope, part.elements))
                     part.fallback = None if value is MISSING else value
-        except ExtractionFailed as error:
+        except GatewayError as error:
             self._end(call, error)
             return
         self._settle_fan(call)
@@ -277,6 +282,13 @@ class Run:
     def _expire(self) -> None:
         """The deadline: what has a fallback takes it now, what is required ends the route."""
         self._expired = True
+        try:
+            self._end_all()
+        except Exception as crash:  # nobody else would hear of it: this is a timer's callback
+            if not self._done.done():
+                self._done.set_exception(crash)
+
+    def _end_all(self) -> None:
         for index in self._schedule.unsettled():
             call = self._calls[index]
             if self._done.done():
@@ -323,6 +335,12 @@ def _last_status(parts: list[Part]) -> int:
     statuses = [part.outcome.status for part in parts if isinstance(part.outcome, Done | Failed)]
     bad = [part.outcome.status for part in parts if isinstance(part.outcome, Failed)]
     return (bad or statuses or [0])[0]
+
+
+def _take_exception(task: asyncio.Task[Any]) -> None:
+    """All who waited for it may have given up; then nobody else would take its failure."""
+    if not task.cancelled():
+        task.exception()
 
 
 def spawn(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from uuid import uuid4
 
 from aiohttp import web
@@ -112,7 +112,15 @@ class Adapter:
         )
 
     def _body_reader(self, base: BaseRequest) -> Callable[[int], Awaitable[bytes]]:
+        whole: bytes | None = None
+
         async def read_body(limit: int) -> bytes:
+            nonlocal whole
+            if whole is None:
+                whole = await read(limit)
+            return whole
+
+        async def read(limit: int) -> bytes:
             declared = base.content_length
             if declared is not None and declared > limit:
                 raise BodyTooLarge(f"the body has {declared} bytes; at most {limit} are taken")
@@ -141,10 +149,20 @@ class Adapter:
         body: bytes | None = response.body
         if base.method == "HEAD" and not response.body and "Content-Length" in headers:
             body = None
-        answer = web.Response(status=response.status, headers=headers, body=body)
+        answer = _Answer(status=response.status, headers=headers, body=body)
         if response.close or self.draining:
             answer.force_close()
         return answer
+
+
+class _Answer(web.Response):
+    """aiohttp's response without a Content-Type that nobody gave it."""
+
+    async def _prepare_headers(self) -> None:
+        typed = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        if not typed:
+            self.headers.popall("Content-Type", None)
 
 
 async def _continue(base: BaseRequest) -> None:
@@ -160,16 +178,29 @@ async def _continue(base: BaseRequest) -> None:
 
 def _peer(base: BaseRequest) -> tuple[str, int]:
     peer = base.transport.get_extra_info("peername") if base.transport is not None else None
-    return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+    return (str(peer[0]).removeprefix("::ffff:"), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
 
 
 def is_trusted(address: str, trusted: Networks) -> bool:
     """Whether an address is one of the proxies whose word is taken."""
     try:
-        parsed = ip_address(address)
+        parsed = _plain_address(address)
     except ValueError:
         return False
     return any(parsed in network for network in trusted)
+
+
+def _plain_address(text: str) -> IPv4Address | IPv6Address:
+    """An address; one of IPv4 that a listener for both families gives as IPv6 is of IPv4 (RFC 4291 §2.5.5.2)."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _hop(text: str) -> str:
+    """The address of a hop without its port: `[v6]:port`, `v4:port` (RFC 7239 §6)."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def forwarded_client(peer: str, values: list[str] | tuple[str, ...], trusted: Networks) -> str:
@@ -178,7 +209,7 @@ def forwarded_client(peer: str, values: list[str] | tuple[str, ...], trusted: Ne
     client = peer
     for hop in reversed(hops):
         try:
-            client = str(ip_address(hop.removeprefix("[").partition("]")[0]))
+            client = str(_plain_address(_hop(hop)))
         except ValueError:
             return client
         if not is_trusted(client, trusted):

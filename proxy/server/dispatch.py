@@ -1,5 +1,6 @@
 """Finds the route of a request in the current generation and has it served there to the end."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -68,9 +69,13 @@ def _check_host(request: Request, authority: str | None) -> None:
         raise BadRequest("the request target names another host than the Host header")
 
 
+# RFC 3986 §3.2.2, without user information; empty is allowed (RFC 9112 §3.2).
+_HOST = re.compile(r"(?:[0-9A-Za-z._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+
+
 def is_host(value: str) -> bool:
     """Whether text can be a Host field: a name or address and perhaps a port, nothing else."""
-    return value.isascii() and not any(char in value for char in " \t,/@?#\\")
+    return _HOST.fullmatch(value) is not None
 
 
 def host_name(host: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-from aiohttp.client_exceptions import ClientConnectorError, ServerDisconnectedError
+from aiohttp.client_exceptions import ClientConnectorError, ConnectionTimeoutError, ServerDisconnectedError
 from yarl import URL
 
 from proxy.errors import (
@@ -83,7 +83,7 @@ class UpstreamClient:
         headers = request.headers
         if "Host" not in headers:
             headers["Host"] = endpoint.authority
-        async with _translated(self.plan), self._answer(url, request) as response:
+        async with _translated(), self._answer(url, request) as response:
             _check_head(response)
             body = await self._read(response, request.max_body)
             return UpstreamResponse(response.status, response.headers, body)
@@ -95,6 +95,8 @@ class UpstreamClient:
                 response = await self._session.request(
                     request.method, url, headers=request.headers, data=request.body, allow_redirects=False
                 )
+        except ConnectionTimeoutError as error:
+            raise UpstreamTimeout(f"no connection within {self.plan.connect_s:g} s", internal=str(error)) from None
         except TimeoutError:
             raise UpstreamTimeout(f"the upstream did not begin to answer within {self.plan.first_byte_s:g} s") from None
         try:
@@ -134,7 +136,7 @@ def _check_head(response: ClientResponse) -> None:
 
 
 @asynccontextmanager
-async def _translated(plan: UpstreamPlan) -> AsyncIterator[None]:
+async def _translated() -> AsyncIterator[None]:
     """aiohttp's exceptions as ours. Their text names addresses, so it goes to the log only."""
     try:
         yield
@@ -142,8 +144,6 @@ async def _translated(plan: UpstreamPlan) -> AsyncIterator[None]:
         raise UpstreamUnreachable("the upstream could not be reached", internal=str(error)) from None
     except ServerDisconnectedError as error:
         raise UpstreamUnreachable("the upstream closed the connection without an answer", internal=str(error)) from None
-    except TimeoutError as error:  # aiohttp's own, while connecting
-        raise UpstreamTimeout(f"no connection within {plan.connect_s:g} s", internal=str(error)) from None
     except (ClientError, ValueError) as error:
         raise UpstreamInvalid("the upstream's answer breaks HTTP, or ended early", internal=repr(error)) from None
     except OSError as error:

@@ -17,13 +17,16 @@ def decode_content(body: bytes, coding: str, limit: int) -> bytes:
         return body
     if coding not in _WINDOW:
         raise UpstreamInvalid("the answer has a content coding that was not asked for")
-    unfolding = zlib.decompressobj(_WINDOW[coding])
-    try:
-        plain = unfolding.decompress(body, limit + 1)
-    except zlib.error:
-        raise UpstreamInvalid("the compressed answer is broken") from None
-    if len(plain) > limit:
-        raise UpstreamTooLarge(f"the answer unfolds to over {limit} bytes")
-    if not unfolding.eof:
-        raise UpstreamInvalid("the compressed answer ended early")
+    plain = b""
+    while body:  # gzip may have several members (RFC 1952 §2.2)
+        unfolding = zlib.decompressobj(_WINDOW[coding])
+        try:
+            plain += unfolding.decompress(body, limit + 1 - len(plain))
+        except zlib.error:
+            raise UpstreamInvalid("the compressed answer is broken") from None
+        if len(plain) > limit:
+            raise UpstreamTooLarge(f"the answer unfolds to over {limit} bytes")
+        if not unfolding.eof:
+            raise UpstreamInvalid("the compressed answer ended early")
+        body = unfolding.unused_data
     return plain

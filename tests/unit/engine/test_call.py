@@ -127,6 +127,22 @@ def test_a_body_is_kept_for_passing_only_where_it_is_json_and_asked_for(route_of
     assert [outcome.body for outcome in bodies if isinstance(outcome, Failed)] == [b'{"e":1}', None, None]
 
 
+@pytest.mark.parametrize("body,coding", [(b"{", ""), (gzip.compress(b'{"e":1}')[:-3], "gzip"), (b"{}", "br")])
+def test_a_body_that_cannot_be_read_is_not_passed(body: bytes, coding: str, route_of: Any) -> None:
+    call = call_of(route_of, "get: 'u:/', pass_status: [404], pass_body: true")
+    outcome = judge(call, response(body, 404, Content_Type="application/json", Content_Encoding=coding))
+    assert isinstance(outcome, Failed)
+    assert outcome.body is None
+
+
+def test_a_body_is_passed_without_its_coding(route_of: Any) -> None:
+    call = call_of(route_of, "get: 'u:/', pass_status: [404], pass_body: true")
+    body = gzip.compress(b'{"e":1}')
+    outcome = judge(call, response(body, 404, Content_Type="application/json", Content_Encoding="gzip"))
+    assert isinstance(outcome, Failed)
+    assert outcome.body == b'{"e":1}'
+
+
 def test_the_mark_of_an_inner_gateway_is_kept(route_of: Any) -> None:
     outcome = judge(call_of(route_of, "get: 'u:/'"), response(b"{}", X_Partial="a, b"))
     assert isinstance(outcome, Done)
@@ -136,3 +152,19 @@ def test_the_mark_of_an_inner_gateway_is_kept(route_of: Any) -> None:
 def test_headers_are_one_mapping_in_lower_case_with_repeats_joined() -> None:
     headers = CIMultiDict([("X-A", "1"), ("x-a", "2"), ("B", "3")])
     assert header_mapping(headers) == {"x-a": "1, 2", "b": "3"}
+
+
+def test_a_query_without_any_value_leaves_the_target_as_it_is(route_of: Any) -> None:
+    call = call_of(route_of, "get: 'u:/a', query: {x: null}")
+    assert build_request(call, Scope({}), []).target == "/a"
+
+
+def test_a_body_of_nothing_is_null(route_of: Any) -> None:
+    call = call_of(route_of, "post: 'u:/a', body: $.query.none")
+    assert build_request(call, Scope({"query": {}}), []).body == b"null"
+
+
+def test_what_is_selected_may_be_null_but_not_missing(route_of: Any) -> None:
+    outcome = judge(call_of(route_of, "get: 'u:/', select: $.a"), response(b'{"a":null}'))
+    assert isinstance(outcome, Done)
+    assert outcome.value is None

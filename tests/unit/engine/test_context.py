@@ -61,3 +61,17 @@ async def test_a_body_that_cannot_be_read_is_the_clients_fault(
 async def test_a_cookie_header_that_cannot_be_read_is_no_cookie(request_of: Any) -> None:
     scope = await build_scope(request_of(headers={"Cookie": "\x00=;;="}), frozenset({"cookies"}))
     assert scope["cookies"] == {}
+
+
+async def test_a_body_is_read_within_the_limit_of_its_route(request_of: Any) -> None:
+    limits: list[int] = []
+
+    async def read_body(limit: int) -> bytes:
+        limits.append(limit)
+        return b"1"
+
+    request = request_of()
+    request.read_body = read_body
+    request.max_body = 321
+    assert (await build_scope(request, frozenset({"body"})))["body"] == 1
+    assert limits == [321]

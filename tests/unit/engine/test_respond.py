@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -119,3 +120,18 @@ def test_every_answer_of_a_fan_out_counts(route_of: Any) -> None:
     assert headers_of(route_of, text, LONG, plain)["Cache-Control"] == "public, max-age=5"
     cookies = headers_of(route_of, text, LONG, Fanned([COOKIES, done(Set_Cookie="c=3")], []))
     assert cookies.getall("Set-Cookie") == ["a=1", "b=2", "c=3"]
+
+
+def test_what_a_route_says_of_caching_does_not_hold_for_a_partial_answer(route_of: Any) -> None:
+    route = route_of(TEXT.replace("X-Gone: $.a.gone", "Cache-Control: max-age=60"))
+    scope = Scope({"a": {"name": "Ann"}})
+    assert respond(route.action, scope, [DONE, DONE, DONE]).headers.getall("Cache-Control") == ["max-age=60"]
+    assert respond(route.action, scope, [DONE, FAILED, DONE]).headers.getall("Cache-Control") == ["no-store"]
+
+
+def test_a_fan_out_lists_each_element_that_failed(route_of: Any) -> None:
+    fanned = Fanned([DONE], [(7, FAILED), (8, FAILED)])
+    response = respond(route_of(TEXT).action, Scope({"a": {"name": "Ann"}}), [DONE, fanned, DONE])
+    assert response.partial == ("b",)
+    listed = json.loads(response.body)["_errors"]
+    assert [(one["call"], one["status"], one["key"]) for one in listed] == [("b", 503, 7), ("b", 503, 8)]

@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from proxy.clock import monotonic
 from proxy.engine.outcome import Done, Failed, Skipped
 from proxy.engine.run import PassedBody, Run
@@ -289,3 +291,88 @@ async def test_a_fallback_of_an_element_may_start_a_lazy_call(route_of: Any, req
     hand.answer("/o", {"name": "best"})
     assert await running.ends() is None
     assert running.scope["x"] == ["a", "best"]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "calls: {a: {get: 'u:/x'}, b: {get: 'u:/x', headers: {X-A: b}}}",
+        "calls: {a: {post: 'u:/x'}, b: {post: 'u:/x'}}",
+    ],
+)
+async def test_only_gets_that_are_identical_share_a_request(
+    calls: str, route_of: Any, request_of: Any, hand: Any
+) -> None:
+    running = Running(route_of(calls), request_of(), hand)
+    hand.answer("/x", 1)
+    assert await running.ends() is None
+    assert hand.targets == ["/x", "/x"]
+
+
+async def test_a_shared_request_that_fails_fails_each_call_that_asked(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of("calls: {a: {get: 'u:/x', fallback: 1}, b: {get: 'u:/x', fallback: 2}}")
+    running = Running(route, request_of(), hand)
+    hand.answer("/x", UpstreamFailed("broken"))
+    assert await running.ends() is None
+    assert (running.scope["a"], running.scope["b"]) == (1, 2)
+    assert hand.targets == ["/x"]
+
+
+async def test_a_condition_that_cannot_be_decided_takes_the_fallback_and_sends_nothing(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of("calls: {a: {get: 'u:/a', when: 'query.none == 1', fallback: best}}")
+    running = Running(route, request_of(), hand)
+    assert await running.ends() is None
+    assert running.scope["a"] == "best"
+    assert hand.sent == []
+
+
+async def test_a_deadline_that_is_over_before_the_start_ends_the_route(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}}"), request_of(), hand, seconds=-1)
+    assert isinstance(await running.ends(), DeadlineExceeded)
+
+
+async def test_of_two_failures_the_first_decides(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b'}}"), request_of(), hand)
+    await hand.asked("/a", "/b")
+    hand.answer("/b", UpstreamFailed("first"))
+    hand.answer("/a", UpstreamFailed("second"))
+    error = await running.ends()
+    assert error is not None
+    assert (error.call, error.detail) == ("b", "first")
+
+
+async def test_a_fallback_that_cannot_be_made_ends_the_route(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of(
+        "calls: {l: {get: 'u:/l'}, a: {get: 'u:/a', fallback: {$merge: [$.l, {x: 2}], on_conflict: error}}}"
+    )
+    running = Running(route, request_of(), hand)
+    hand.answer("/l", {"x": 1})
+    hand.answer("/a", status=500)
+    error = await running.ends()
+    assert error is not None
+    assert (error.code, error.call) == ("merge_failed", "a")
+
+
+async def test_a_defect_ends_the_request_at_once(route_of: Any, request_of: Any, hand: Any) -> None:
+    running = Running(route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b'}}"), request_of(), hand, seconds=60)
+    hand.answer("/a", RuntimeError("a defect"))
+    await asyncio.wait([running.task], timeout=5)
+    assert isinstance(running.task.exception(), RuntimeError)
+    assert hand.cancelled == ["/b"]
+
+
+async def test_a_shared_request_that_fails_when_all_have_given_up_is_nobodys_error(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of(
+        "calls: {a: {get: 'u:/x', timeout: 5ms, fallback: 0}, b: {get: 'u:/x', timeout: 5ms, fallback: 0}}"
+    )
+    running = Running(route, request_of(), hand)
+    assert await running.ends() is None
+    assert hand.targets == ["/x"]

@@ -107,3 +107,35 @@ def test_without_anything_to_do_it_is_finished_from_the_start(calls: list[CallPl
     schedule = Schedule(calls)
     schedule.start()
     assert schedule.finished
+
+
+def test_a_fallback_waits_for_everything_that_it_reads() -> None:
+    schedule = Schedule([call(0, fallback=[1, 2]), call(1), call(2)])
+    schedule.start()
+    assert schedule.fail(0).fallbacks == []
+    assert schedule.settle(1).fallbacks == []
+    assert schedule.settle(2).fallbacks == [0]
+
+
+def test_a_lazy_call_for_a_fallback_brings_what_it_reads_itself() -> None:
+    schedule = Schedule([call(0, fallback=[1]), call(1, [2], lazy=True), call(2, lazy=True)])
+    schedule.start()
+    assert schedule.fail(0).calls == [2]
+    assert schedule.settle(2).calls == [1]
+
+
+def test_two_fallbacks_that_read_one_lazy_call_start_it_once() -> None:
+    schedule = Schedule([call(0, fallback=[2]), call(1, fallback=[2]), call(2, lazy=True)])
+    schedule.start()
+    assert schedule.fail(0).calls == [2]
+    assert schedule.fail(1).calls == []
+    assert schedule.settle(2).fallbacks == [0, 1]
+
+
+def test_a_call_whose_fallback_waits_is_not_finished() -> None:
+    schedule = Schedule([call(0, fallback=[1]), call(1, lazy=True)])
+    schedule.start()
+    schedule.fail(0)
+    schedule.settle(1)
+    assert not schedule.finished
+    assert schedule.unsettled() == [0]

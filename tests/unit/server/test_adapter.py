@@ -1,4 +1,5 @@
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,15 @@ TRUSTED = parse_networks(("10.0.0.0/8", "::1"))
 
 
 @pytest.mark.parametrize(
-    "address,holds", [("10.1.2.3", True), ("::1", True), ("11.0.0.1", False), ("", False), ("10.0.0.1:80", False)]
+    "address,holds",
+    [
+        ("10.1.2.3", True),
+        ("::1", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.0.0.1", False),
+        ("", False),
+        ("10.0.0.1:80", False),
+    ],
 )
 def test_trust_is_by_address(address: str, holds: bool) -> None:
     assert is_trusted(address, TRUSTED) is holds
@@ -29,6 +38,9 @@ def test_trust_is_by_address(address: str, holds: bool) -> None:
         (["192.0.2.7, nonsense"], "10.0.0.1"),
         (["10.0.0.9, 10.0.0.8"], "10.0.0.9"),
         (["[2001:db8::1]"], "2001:db8::1"),
+        (["[2001:db8::1]:4711"], "2001:db8::1"),
+        (["192.0.2.7:4711"], "192.0.2.7"),
+        (["192.0.2.7, ::ffff:10.0.0.2"], "192.0.2.7"),
     ],
 )
 def test_the_client_is_the_right_most_address_that_is_no_trusted_proxy(values: list[str], client: str) -> None:
@@ -129,6 +141,25 @@ async def test_an_answer_to_head_keeps_the_length_and_has_no_body(served: Any) -
     assert answer.endswith(b"\r\n\r\n")
 
 
+async def test_an_answer_without_a_type_gets_none(served: Any) -> None:
+    async def untyped(request: Request) -> Response:
+        return Response(200, body=b"x")
+
+    served.serve = untyped
+    answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
+    assert answer.endswith(b"\r\n\r\nx")
+    assert b"Content-Type" not in answer
+
+
+async def test_a_body_can_be_read_by_expressions_and_sent_on(served: Any) -> None:
+    async def twice(request: Request) -> Response:
+        return Response(200, body=await request.read_body(10) + await request.read_body(10))
+
+    served.serve = twice
+    answer = await served.talk(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + CLOSE + b"\r\nab")
+    assert answer.endswith(b"\r\n\r\nabab")
+
+
 async def test_an_answer_may_close_the_connection(served: Any) -> None:
     async def close(request: Request) -> Response:
         return Response(200, close=True)
@@ -154,3 +185,28 @@ async def test_requests_under_way_are_counted(served: Any) -> None:
     await talking
     await served.adapter.wait_idle()
     assert served.adapter.in_flight == 0
+
+
+async def test_a_client_of_http_1_0_is_not_told_to_continue(served: Any) -> None:
+    inside = asyncio.Event()
+
+    async def read(request: Request) -> Response:
+        inside.set()
+        return Response(200, body=await request.read_body(10))
+
+    served.serve = read
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    await asyncio.wait_for(inside.wait(), 5)  # the body has not come yet
+    writer.write(b"ab")
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 200")
+    assert answer.endswith(b"\r\n\r\nab")
+
+
+async def test_a_request_without_an_id_gets_one_of_its_own(served: Any) -> None:
+    await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
+    first, second = served.requests
+    assert re.fullmatch("[0-9a-f]{32}", first.id)
+    assert first.id != second.id

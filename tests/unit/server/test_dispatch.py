@@ -109,7 +109,17 @@ def test_a_host_has_a_name(host: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value,holds", [("a.b:80", True), ("[::1]:80", True), ("", True), ("a b", False), ("é", False)]
+    "value,holds",
+    [("a.b:80", True), ("[::1]:80", True), ("", True), ("a b", False), ("é", False), ("[::1", False), ("a:b", False)],
 )
 def test_not_every_text_is_a_host(value: str, holds: bool) -> None:
     assert is_host(value) is holds
+
+
+async def test_the_generation_is_asked_for_once_for_each_request(request_of: Any) -> None:
+    generations = [Serving(1), Serving(2)]
+    service = dispatch(lambda: generations.pop(0))
+    first, second = request_of("/users/7"), request_of("/users/8")
+    await service(first)
+    await service(second)
+    assert (first.generation, second.generation) == (1, 2)

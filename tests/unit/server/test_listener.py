@@ -84,3 +84,53 @@ def test_an_address_that_cannot_be_had_is_an_os_error() -> None:
         taken.listen()
         with pytest.raises(OSError, match="in use"):
             bind("127.0.0.1", taken.getsockname()[1])
+
+
+async def test_too_many_headers_are_431(served: Any) -> None:
+    headers = b"".join(b"X-%d: 1\r\n" % number for number in range(200))
+    answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + headers + CLOSE)
+    assert int(answer.split()[1]) == 431
+
+
+async def test_a_client_that_goes_away_cancels_its_request(served: Any) -> None:
+    inside, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Request) -> Response:
+        inside.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return Response(200)
+
+    served.serve = hold
+    _, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(inside.wait(), 5)
+    writer.close()
+    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(served.adapter.wait_idle(), 5)
+
+
+async def test_what_fails_outside_every_layer_is_a_problem_document_that_tells_nothing(
+    served: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: Request) -> Response:
+        raise RuntimeError("secret detail")
+
+    served.serve = fail
+    head, _, body = (await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == 500
+    assert json.loads(body)["code"] == "internal_error"
+    assert b"secret" not in body
+    assert "secret detail" in caplog.text
+
+
+async def test_an_idle_connection_does_not_hold_up_closing(served: Any) -> None:
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 200")
+    assert await served.listener.close(5)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()

@@ -237,3 +237,66 @@ def test_a_client_says_what_it_is_doing(upstream_plan: UpstreamPlan) -> None:
             await client.close()
 
     assert asyncio.run(look()) == "<Upstream u: 1 endpoints, 0 in flight>"
+
+
+async def test_a_connection_that_closes_without_an_answer_is_unreachable(upstream_plan: UpstreamPlan) -> None:
+    async def hang_up(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        raise ConnectionResetError
+
+    async with running(Server(behave=hang_up), upstream_plan) as client:
+        with pytest.raises(UpstreamUnreachable):
+            await client.send(request())
+
+
+async def test_a_host_that_the_request_brings_is_kept(upstream_plan: UpstreamPlan) -> None:
+    server = Server()
+    async with running(server, upstream_plan) as client:
+        named = request()
+        named.headers["Host"] = "api.example"
+        await client.send(named)
+    assert server.heads == [b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"]
+
+
+async def test_a_body_of_exactly_the_limit_is_taken(upstream_plan: UpstreamPlan) -> None:
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 100)
+    async with running(server, upstream_plan) as client:
+        assert (await client.send(request(max_body=100))).body == b"x" * 100
+
+
+async def test_an_answer_to_head_may_speak_of_a_length_over_the_limit(upstream_plan: UpstreamPlan) -> None:
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+    async with running(server, upstream_plan) as client:
+        response = await client.send(request(method="HEAD"))
+    assert (response.headers["Content-Length"], response.body) == ("5000", b"")
+
+
+async def test_a_coding_is_left_as_the_upstream_made_it(upstream_plan: UpstreamPlan) -> None:
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b!")
+    async with running(server, upstream_plan) as client:
+        assert (await client.send(request())).body == b"\x1f\x8b!"
+
+
+async def test_a_cancelled_request_gives_its_connection_to_the_next(upstream_plan: UpstreamPlan) -> None:
+    asked = asyncio.Event()
+
+    async def hold_the_first(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        if not asked.is_set():
+            asked.set()
+            await reader.read()
+            raise ConnectionResetError
+
+    async with running(Server(behave=hold_the_first), replace(upstream_plan, max_connections=1)) as client:
+        task = asyncio.get_running_loop().create_task(client.send(request()))
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert (await client.send(request())).status == 200
+
+
+async def test_closing_the_client_closes_the_connections_that_it_kept(upstream_plan: UpstreamPlan) -> None:
+    server = Server()
+    async with running(server, upstream_plan) as client:
+        await client.send(request())
+        assert not server.closed.is_set()
+        await client.close()
+        await asyncio.wait_for(server.closed.wait(), 5)

@@ -22,6 +22,17 @@ def test_a_bomb_is_stopped_at_the_limit() -> None:
         decode_content(gzip.compress(b"0" * 10_000_000), "gzip", 1000)
 
 
+def test_gzip_may_have_several_members_within_one_limit() -> None:
+    body = gzip.compress(b"[1,") + gzip.compress(b"2]")
+    assert decode_content(body, "gzip", 5) == b"[1,2]"
+    with pytest.raises(UpstreamTooLarge):
+        decode_content(body, "gzip", 4)
+
+
+def test_nothing_in_a_coding_is_nothing() -> None:
+    assert decode_content(b"", "gzip", 5) == b""
+
+
 def test_exactly_the_limit_is_taken() -> None:
     assert decode_content(gzip.compress(b"0" * 1000), "gzip", 1000) == b"0" * 1000
 

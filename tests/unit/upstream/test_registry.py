@@ -1,6 +1,10 @@
 from dataclasses import replace
 
+import pytest
+from multidict import CIMultiDict
+
 from proxy.plan.nodes import UpstreamPlan
+from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.registry import Registry
 
 
@@ -36,3 +40,11 @@ async def test_closing_everything_leaves_nothing_to_release(upstream_plan: Upstr
     await registry.close()
     await registry.release([upstream_plan])
     assert registry.clients() == ()
+
+
+async def test_a_client_that_nobody_uses_can_send_no_more(upstream_plan: UpstreamPlan) -> None:
+    registry = Registry()
+    client = registry.take([upstream_plan])["u"]
+    await registry.release([upstream_plan])
+    with pytest.raises(RuntimeError, match="closed"):
+        await client.send(UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=1))
