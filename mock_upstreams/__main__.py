@@ -34,8 +34,8 @@ def main() -> int:
         ports[names[0]] = arguments.port
     try:
         asyncio.run(run(ports, arguments.host))
-    except OSError as error:
-        print(f"mock_upstreams: {error.strerror or error}", file=sys.stderr)
+    except (OSError, OverflowError) as error:
+        print(f"mock_upstreams: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     return 0
 

@@ -77,7 +77,7 @@ def parse_header(text: str) -> Fault:
         name, _, value = part.strip().partition("=")
         if name in ("delay", "drip") and (found := _MS.fullmatch(value)):
             given[f"{name}_ms"] = int(found[1])
-        elif name == "status" and value.isdigit():
+        elif name == "status" and re.fullmatch(r"[0-9]{1,6}", value):
             given["status"] = int(value)
         elif name in ("drop", "invalid-json") and not value:
             given[name.replace("-", "_")] = True
@@ -100,6 +100,8 @@ def parse_document(document: object) -> Fault:
     fault = Fault(**document)
     if fault.status is not None and not 200 <= fault.status <= 599:
         raise BadFault(f"status {fault.status} is not one")
+    if fault.times is not None and fault.times < 1:
+        raise BadFault("times is 1 or more")
     return fault
 
 
@@ -122,7 +124,7 @@ async def _apply(request: web.Request, handler: Handler) -> web.StreamResponse:
     if fault.invalid_json:
         return web.Response(text='{"broken": ', content_type="application/json")
     response = await handler(request)
-    return await _drip(request, response, fault.drip_ms) if fault.drip_ms else response
+    return await _drip(request, response, fault.drip_ms) if fault.drip_ms and request.method != "HEAD" else response
 
 
 async def _drip(request: web.Request, whole: web.StreamResponse, pause_ms: int) -> web.StreamResponse:

@@ -1,7 +1,7 @@
 """JSON documents: bytes to values and back, without losing a number.
 
-Integers of any size are Python integers. A float keeps the text it was written with, so that `1.10` and `1e999`
-leave as they came. Key order is kept; of duplicate keys the last wins (RFC 8259 §4 leaves that open).
+Integers are Python integers, of up to 4300 digits. A float keeps the text it was written with, so that `1.10` and
+`1e999` leave as they came. Key order is kept; of duplicate keys the last wins (RFC 8259 §4 leaves that open).
 """
 
 from typing import Any

@@ -14,6 +14,8 @@ from proxy.plan.nodes import Plan
 from proxy.problems import Problem
 
 SECRETS_FOLDER = "/run/secrets"
+# So much of a secret's beginning is taken out of messages too; less would blank ordinary words.
+_RECOGNISABLE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,28 @@ def _load(path: str, environment: Mapping[str, str]) -> Loaded:
 
 def redact(problem: Problem, secrets: Collection[str]) -> Problem:
     """The problem without any secret's text in it."""
+    if not secrets:
+        return problem
     message, hint = problem.message, problem.hint
-    for secret in secrets:
-        message, hint = message.replace(secret, "…"), hint.replace(secret, "…")
-    return replace(problem, message=message, hint=hint) if secrets else problem
+    for secret in sorted(secrets, key=len, reverse=True):
+        for written in _spellings(secret):
+            message, hint = _without(message, written), _without(hint, written)
+    return replace(problem, message=message, hint=hint)
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    """How a message may spell a value: as it is, escaped for the language, or as Python shows it."""
+    forms = (secret, secret.replace("${", "$${"))
+    return tuple(dict.fromkeys([*forms, *(repr(form)[1:-1] for form in forms)]))
+
+
+def _without(text: str, secret: str) -> str:
+    """The text without a secret, and without what a shortened one has left of it."""
+    text = text.replace(secret, "…")
+    for length in range(min(len(secret), 200) - 1, _RECOGNISABLE - 1, -1):
+        if secret[:length] in text:
+            return text.replace(secret[:length], "…")
+    return text
 
 
 def _compile(path: str, sources: Sources, env: Mapping[str, str], found: list[Problem]) -> Plan | None:

@@ -39,7 +39,11 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" – {self.hint}" if self.hint else ""
-        return f"{self.span.file}:{self.span.line}:{self.span.column}: {self.message} [{self.code}]{hint}"
+        text = f"{self.span.file}:{self.span.line}:{self.span.column}: {self.message} [{self.code}]{hint}"
+        # What a file holds must not reach a terminal as a command.
+        return (
+            text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+        )
 
 
 class Invalid(Exception):

@@ -24,8 +24,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     plan = load_plan(arguments.config)
-    if plan is None:
-        return WRONG
+    if isinstance(plan, int):
+        return plan
     routes = {route.name: route for route in plan.routes}
     if arguments.route not in routes:
         hint = did_you_mean(arguments.route, list(routes)) or f"there are {', '.join(sorted(routes)[:20]) or 'none'}"

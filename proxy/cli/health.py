@@ -4,7 +4,7 @@ import argparse
 import http.client
 import sys
 
-from proxy.cli.terminal import OK, WRONG
+from proxy.cli.terminal import OK, WRONG, port_number
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -14,9 +14,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Exit 0 if the gateway is ready, else 1.",
     )
     parser.add_argument("--admin-host", default="127.0.0.1", metavar="HOST")
-    parser.add_argument("--admin-port", type=int, default=8001, metavar="PORT")
-    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--admin-port", type=port_number, default=8001, metavar="PORT")
+    parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS")
     parser.set_defaults(run=run)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time in seconds")
+    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
         print(response.read().decode().strip())
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
         print(f"no answer from {arguments.admin_host}:{arguments.admin_port}: {error}", file=sys.stderr)
         return WRONG
     finally:

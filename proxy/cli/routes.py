@@ -2,7 +2,7 @@
 
 import argparse
 
-from proxy.cli.terminal import OK, WRONG, load_plan
+from proxy.cli.terminal import OK, load_plan
 from proxy.document import encode_json
 from proxy.plan.explain import describe_routes, routes_table
 
@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     plan = load_plan(arguments.config)
-    if plan is None:
-        return WRONG
+    if isinstance(plan, int):
+        return plan
     print(encode_json(describe_routes(plan)).decode() if arguments.json else routes_table(plan))
     return OK

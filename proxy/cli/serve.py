@@ -2,6 +2,8 @@
 
 import argparse
 
+from proxy.cli.terminal import port_number
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
@@ -14,7 +16,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--config", default="routes.yaml", metavar="FILE", help="the configuration (default: routes.yaml)"
     )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: 8000)")
+    parser.add_argument("--port", type=port_number, default=8000, help="the port; 0 takes a free one (default: 8000)")
     parser.add_argument(
         "--admin-host",
         default="127.0.0.1",
@@ -22,7 +24,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="where the admin listener listens (default: 127.0.0.1)",
     )
     parser.add_argument(
-        "--admin-port", type=int, default=8001, metavar="PORT", help="its port; 0 takes a free one (default: 8001)"
+        "--admin-port",
+        type=port_number,
+        default=8001,
+        metavar="PORT",
+        help="its port; 0 takes a free one (default: 8001)",
     )
     parser.add_argument("--no-access-log", action="store_true", help="write no line per request")
     parser.set_defaults(run=run)

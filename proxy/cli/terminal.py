@@ -1,5 +1,6 @@
 """What commands share about terminals: loading a file with its problems shown, and when to use colour."""
 
+import argparse
 import os
 import sys
 from typing import TextIO
@@ -39,12 +40,20 @@ def show_problems(loaded: Loaded, stream: TextIO) -> None:
         print(render(loaded.problems, loaded.texts, use_colour(stream)), file=stream)
 
 
-def load_plan(path: str) -> Plan | None:
-    """The plan of a file, or None after its errors were printed. Warnings are left to `check`."""
+def load_plan(path: str) -> Plan | int:
+    """The plan of a file, or an exit code after its errors were printed. Warnings are left to `check`."""
     loaded = load(path)
     if loaded.plan is None:
         show_problems(loaded, sys.stderr)
+        return failure_code(loaded)
     return loaded.plan
+
+
+def port_number(text: str) -> int:
+    """A port on the command line; 0 is a free one. Raises `argparse.ArgumentTypeError`."""
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
 
 
 def failure_code(loaded: Loaded) -> int:

@@ -34,8 +34,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     plan = load_plan(arguments.config)
-    if plan is None:
-        return WRONG
+    if isinstance(plan, int):
+        return plan
     target = _target(plan, arguments)
     if target is None:
         return IMPOSSIBLE

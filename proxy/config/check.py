@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from proxy.config.model import Config, Route, Upstream
-from proxy.config.tree import Mapping, Node, Sequence, locate, to_plain
+from proxy.config.tree import Mapping, Node, Scalar, Sequence, locate, to_plain
 from proxy.problems import Path, Place, Problem, Span, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -61,16 +61,44 @@ def _add_document(merged: Mapping, document: Mapping, problems: list[Problem]) -
             problems.append(
                 Problem(span=span, code="unknown-key", message=f"{key!r} cannot stand in an included file", hint=hint)
             )
+        elif _is_null(node) and key in ("upstreams", "routes"):
+            continue
         elif key == "upstreams" and isinstance(node, Mapping):
-            _add_upstreams(merged, node, problems)
+            if _extends(merged, "upstreams", Mapping):
+                _add_upstreams(merged, node, problems)
         elif key == "routes" and isinstance(node, Sequence):
-            existing = merged.entries.get("routes")
-            items = existing.items if isinstance(existing, Sequence) else []
-            merged.entries["routes"] = Sequence(node.file, node.line, node.column, [*items, *node.items])
-            merged.keys.setdefault("routes", document.keys[key])
-        elif key in ("upstreams", "routes"):
-            what = "a mapping" if key == "upstreams" else "a list"
-            problems.append(Problem(span=span, code="wrong-type", message=f"{key} is {what}"))
+            if _extends(merged, "routes", Sequence):
+                existing = merged.entries.get("routes")
+                items = existing.items if isinstance(existing, Sequence) else []
+                merged.entries["routes"] = Sequence(node.file, node.line, node.column, [*items, *node.items])
+                merged.keys.setdefault("routes", document.keys[key])
+        elif key in _SHAPES:
+            problems.append(Problem(span=span, code="wrong-type", message=f"{key} is {_SHAPES[key]}"))
+        elif key == "version" and not (isinstance(node, Scalar) and node.value == 1):
+            problems.append(Problem(span=span, code="wrong-type", message="the version is 1", hint="write version: 1"))
+        elif key == "include" and not _is_include(node):
+            message = "include is a file, a glob, or a list of them"
+            problems.append(
+                Problem(span=span, code="wrong-type", message=message, hint="write include: [conf.d/*.yaml]")
+            )
+
+
+_SHAPES = {"upstreams": "a mapping", "routes": "a list"}
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _extends(merged: Mapping, key: str, kind: type[Node]) -> bool:
+    """Whether there is nothing yet or the right kind; what is of another kind stays, to be reported."""
+    existing = merged.entries.get(key)
+    return existing is None or _is_null(existing) or isinstance(existing, kind)
+
+
+def _is_include(node: Node) -> bool:
+    items = node.items if isinstance(node, Sequence) else [node]
+    return all(isinstance(item, Scalar) and isinstance(item.value, str) for item in items)
 
 
 def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> None:
@@ -185,7 +213,8 @@ def _report(error: Any, model: type[BaseModel], place: Place) -> None:
         )
     elif kind == "missing":
         owner = here if len(error["loc"]) == 0 else _parent(place, error["loc"])
-        owner.problem("missing-key", f"{name!r} is missing", _MISSING_HINTS.get(str(name), f"write {name}: …"))
+        hint = _MISSING_HINTS.get(str(name)) if len(error["loc"]) == 1 else None
+        owner.problem("missing-key", f"{name!r} is missing", hint or f"write {name}: …")
     else:
         message, hint = _plain_words(error)
         here.problem("wrong-type", message, hint)
@@ -213,15 +242,17 @@ def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str
     """The keys that the model takes at a path of an error."""
     current: Any = model
     for key in path:
-        current = _inner_model(current, str(key))
+        if isinstance(key, str):  # an index leads to an element of the same model
+            current = _inner_model(current, key)
     fields: Plain[str, Any] = getattr(current, "model_fields", {})
-    return list(fields)
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _inner_model(annotation: Any, key: str) -> Any:
     fields = getattr(annotation, "model_fields", None)
     if fields is not None:
-        return _first_model(fields[key].annotation) if key in fields else None
+        named = {field.alias or name: field for name, field in fields.items()}
+        return _first_model(named[key].annotation) if key in named else None
     return _first_model(annotation)
 
 

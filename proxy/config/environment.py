@@ -10,7 +10,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as Environment
 
 from proxy.config.tree import Mapping, Node, Scalar, Sequence
-from proxy.expr.expression import split_alternatives, split_holes
+from proxy.expr.expression import Hole, split_alternatives, split_holes
 from proxy.problems import Invalid, Problem, Span
 
 _ROOT = re.compile(r"(?:\$\.)?(env|secret)\.([A-Za-z0-9_.-]+)")
@@ -52,6 +52,13 @@ class Resolver:
         try:
             if text.startswith(("$.env.", "$.secret.")):
                 scalar.value = escape(self._value(text))
+            elif text.startswith("$."):
+                if any(isinstance(part, Hole) and self._is_ours(part.text) for part in split_holes(text)):
+                    raise Invalid(
+                        "bad-env",
+                        f"{text!r} has a variable inside an expression",
+                        "a string that starts with $. is an expression; write the variable as a value of its own",
+                    )
             elif "${" in text:
                 scalar.value = self._text(text)
         except Invalid as error:
@@ -61,17 +68,14 @@ class Resolver:
 
     def _text(self, text: str) -> str:
         """The text with its env and secret holes filled; every other hole stands as it was."""
-        result = ""
-        rest = text
+        parts: list[str | Hole] = []
         for part in split_holes(text):
-            if isinstance(part, str):
-                continue
-            written = _written_hole(rest, part.text)
-            before, _, rest = rest.partition(written)
-            result += before
-            result += _escape_holes(self._value(part.text)) if self._is_ours(part.text) else written
-        result += rest
-        return result if text.startswith("$") and not text.startswith("${") else _escape_start(result, text)
+            piece = self._value(part.text) if isinstance(part, Hole) and self._is_ours(part.text) else part
+            if isinstance(piece, str) and parts and isinstance(parts[-1], str):
+                parts[-1] += piece
+            else:
+                parts.append(piece)
+        return write_text(parts)
 
     @staticmethod
     def _is_ours(hole: str) -> bool:
@@ -111,21 +115,29 @@ def _default(operand: str, text: str) -> str:
     )
 
 
-def _written_hole(rest: str, inner: str) -> str:
-    """The hole as it was written, blanks included."""
-    found = re.search(r"(?<!\$)\$\{\s*" + re.escape(inner) + r"\s*\}", rest)
-    return found.group() if found else f"${{{inner}}}"
+def write_text(parts: list[str | Hole]) -> str:
+    """The string of the language that means these literal pieces and holes; what `split_holes` undoes."""
+    written = ""
+    for index, part in enumerate(parts):
+        if isinstance(part, Hole):
+            written += f"${{{part.text}}}"
+        elif part.endswith("$") and index + 1 < len(parts):
+            # Before a hole it would read as an escape: a hole of its own says it.
+            written += _escape_holes(part[:-1]) + "${'$'}"
+        else:
+            written += _escape_holes(part)
+    return _escape_start(written)
 
 
 def escape(value: str) -> str:
     """A value as a string of the language that means just it."""
-    return _escape_start(_escape_holes(value), "")
+    return write_text([value])
 
 
 def _escape_holes(value: str) -> str:
     return value.replace("${", "$${")
 
 
-def _escape_start(value: str, written: str) -> str:
+def _escape_start(value: str) -> str:
     """Escape a dollar sign that came to stand first, where the language would read it."""
     return "$" + value if value.startswith(("$.", "$$")) and not value.startswith("$${") else value

@@ -4,6 +4,7 @@ Expressions are checked later, by the compiler that needs their meaning; here th
 ever read while a request runs.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -42,7 +43,19 @@ Bytes = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"}),
 ]
 Share = Annotated[float, _unit(parse_share), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"})]
-Cel = Annotated[str | bool, WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"})]
+
+
+def _condition(value: object) -> object:
+    if not isinstance(value, str | bool):
+        raise complain("wrong-type", f"a condition is text, not {value!r}"[:120], "quote it: 'size(items) > 0'")
+    return value
+
+
+Cel = Annotated[
+    str | bool,
+    BeforeValidator(_condition),
+    WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"}),
+]
 Status = Annotated[int, Field(ge=100, le=599)]
 
 
@@ -56,12 +69,7 @@ def _in_list(value: object) -> object:
 
 def _status_pattern(value: object) -> object:
     text = str(value)
-    if (
-        isinstance(value, bool)
-        or len(text) != 3
-        or text[0] not in "12345"
-        or not (text[1:] == "xx" or text[1:].isdigit())
-    ):
+    if isinstance(value, bool) or not re.fullmatch(r"[1-5](?:xx|[0-9]{2})", text):
         raise complain("bad-status", f"{value!r} is not a status", "write 404 or 4xx")
     return text
 

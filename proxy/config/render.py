@@ -38,7 +38,7 @@ def to_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     """Problems as JSON objects, in the order of their places."""
     return [
         {
-            "file": problem.span.file,
+            "file": problem.span.file.encode("utf-8", "backslashreplace").decode(),
             "line": problem.span.line,
             "column": problem.span.column,
             "severity": problem.severity,

@@ -79,9 +79,10 @@ def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
     try:
         data = read_limited(path)
         sources.watched[path] = fingerprint(data)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         sources.watched[path] = ABSENT
-        message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        message = f"cannot read {path!r}: {why}" if "\0" in path else f"cannot read {path}: {why}"
         sources.problems.append(
             Problem(span=wanted_at, code="unreadable-file", message=message, hint="check the path and its permissions")
         )
@@ -95,8 +96,9 @@ def _read(path: str, wanted_at: Span, sources: Sources) -> str | None:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        # The error counts bytes, from behind a byte order mark.
+        before = data.removeprefix(b"\xef\xbb\xbf")[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         span = Span(path, line, column)
         sources.problems.append(
             Problem(span=span, code="not-utf8", message="this byte is not UTF-8", hint="save the file as UTF-8")
@@ -118,13 +120,15 @@ def _parse(path: str, text: str, sources: Sources) -> Node | None:
 
 def _include(node: Node, path: str, sources: Sources, trail: tuple[str, ...]) -> None:
     for pattern in _patterns(node):
-        full = os.path.join(os.path.dirname(path), pattern.value)
-        if glob.has_magic(full):
+        folder = os.path.dirname(path)
+        is_glob = glob.has_magic(pattern.value) and "\0" not in pattern.value
+        full = os.path.join(glob.escape(folder) if is_glob else folder, pattern.value)
+        if is_glob:
             sources.watched[full] = GLOB
         span = Span(pattern.file, pattern.line, pattern.column)
-        found = sorted(glob.glob(full, recursive=True)) if glob.has_magic(full) else [full]
+        found = sorted(glob.glob(full, recursive=True)) if is_glob else [full]
         for name in found:
-            real = os.path.realpath(name)
+            real = os.path.realpath(name) if "\0" not in name else name
             if real in trail:
                 message = f"{name} includes itself"
                 sources.problems.append(

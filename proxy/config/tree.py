@@ -121,7 +121,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self._file = file
         self._anchors: dict[str, Node | None] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._aliased = 0
         self.problems: list[Problem] = []
 
@@ -145,7 +145,7 @@ class _Builder:
         if kind is ScalarEvent:
             node: Node = self._scalar(event)
         elif kind is AliasEvent:
-            return self._alias(event)
+            return self._alias(event, depth)
         else:
             if depth >= MAX_DEPTH:
                 self._refuse(event, "too-deep", f"nested more than {MAX_DEPTH} deep")
@@ -153,9 +153,12 @@ class _Builder:
                 self._anchors[event.anchor] = None  # until it is complete: a reference to it would be endless
             node = (self._sequence if kind is SequenceStartEvent else self._mapping)(event, events, depth)
         if event.anchor:
-            self._anchors[event.anchor] = node
-            self._sizes[event.anchor] = _count(node)
+            self._remember(event.anchor, node)
         return node
+
+    def _remember(self, anchor: str, node: Node) -> None:
+        self._anchors[anchor] = node
+        self._sizes[anchor] = _measure(node)
 
     def _scalar(self, event: Any) -> Scalar:
         mark = event.start_mark
@@ -211,6 +214,8 @@ class _Builder:
 
     def _key(self, event: Any, events: Iterator[Any], depth: int) -> str:
         if type(event) is ScalarEvent:
+            if event.anchor:
+                self._remember(event.anchor, self._scalar(event))
             return str(event.value)
         if type(event) is MappingStartEvent and event.flow_style:
             self._refuse(
@@ -233,14 +238,17 @@ class _Builder:
                     entries[key] = value
                     keys[key] = source.keys[key]
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor not in self._anchors:
             self._refuse(event, "unknown-anchor", f"nothing is anchored as &{event.anchor}")
         node = self._anchors[event.anchor]
         if node is None:
             self._refuse(event, "endless-alias", f"*{event.anchor} stands inside what it repeats")
             raise AssertionError
-        self._aliased += self._sizes[event.anchor]
+        nodes, levels = self._sizes[event.anchor]
+        if depth + levels > MAX_DEPTH:
+            self._refuse(event, "too-deep", f"nested more than {MAX_DEPTH} deep")
+        self._aliased += nodes
         if self._aliased > MAX_ALIASED_NODES:
             self._refuse(event, "too-many-aliases", f"aliases repeat more than {MAX_ALIASED_NODES} nodes")
         return node
@@ -259,13 +267,12 @@ class _Builder:
         raise _Refused
 
 
-def _count(node: Node) -> int:
-    """How many nodes an alias to this one repeats (nodes shared inside count each time, as they would expand)."""
-    if isinstance(node, Mapping):
-        return 1 + sum(_count(inner) for inner in node.entries.values())
-    if isinstance(node, Sequence):
-        return 1 + sum(_count(inner) for inner in node.items)
-    return 1
+def _measure(node: Node) -> tuple[int, int]:
+    """How many nodes an alias to this one repeats (shared ones count each time, as they would expand), how deep."""
+    inner = node.entries.values() if isinstance(node, Mapping) else node.items if isinstance(node, Sequence) else ()
+    measures = [_measure(one) for one in inner]
+    levels = 0 if isinstance(node, Scalar) else 1 + max((depth for _, depth in measures), default=0)
+    return 1 + sum(nodes for nodes, _ in measures), levels
 
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -291,7 +298,7 @@ def resolve(text: str) -> Any:
     if _INT.fullmatch(text):
         return int(text) if len(text) < 4000 else text
     if _OCTAL_OR_HEX.fullmatch(text):
-        return int(text, 0)
+        return int(text, 0) if len(text) < 300 else text
     if _FLOAT.fullmatch(text):
         return float(text)
     if _SPECIAL.fullmatch(text):
@@ -301,7 +308,7 @@ def resolve(text: str) -> Any:
 
 def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else _place_of_character(error, text)
     lines = text.splitlines()
     source = lines[line - 1] if line <= len(lines) else ""
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
@@ -311,6 +318,14 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
         message=f"this is not YAML: {said}",
         hint=_syntax_hint(source, str(said)),
     )
+
+
+def _place_of_character(error: yaml.YAMLError, text: str) -> tuple[int, int]:
+    """The place of a character that no YAML may hold."""
+    character = getattr(error, "character", None)
+    at = text.find(character if isinstance(character, str) else chr(character)) if character is not None else -1
+    before = text[: max(at, 0)]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
 def _syntax_hint(source: str, said: str) -> str:

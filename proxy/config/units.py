@@ -33,13 +33,17 @@ def parse_share(value: object) -> float:
 def _quantity(value: object, units: dict[str, float] | dict[str, int], code: str, what: str, hint: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         unit = next(unit for unit in ("s", "B", "%") if unit in units)
-        raise Invalid(code, f"{value!r} has no unit", f"write {value}{unit}" if value >= 0 else hint)
+        ordinary = 0 <= value < 1e15
+        shown = repr(value)[:20] if ordinary else "this number"
+        raise Invalid(code, f"{shown} has no unit", f"write {value}{unit}" if ordinary else hint)
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise Invalid(code, f"{value!r} is not {what}", hint)
+        raise Invalid(code, f"{repr(value)[:80]} is not {what}", hint)
     number, unit = found.groups()
+    if len(number) > 15:
+        raise Invalid(code, f"{number[:15]}… is beyond any use as {what}", hint)
     if unit not in units:
         raise Invalid(
             code, f"{value!r} is not {what}: the unit {unit!r} is unknown" if unit else f"{value!r} has no unit", hint
         )
-    return float(number) * units[unit]
+    return (float(number) if "." in number else int(number)) * units[unit]

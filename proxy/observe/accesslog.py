@@ -5,6 +5,7 @@ forging a line.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -49,7 +50,9 @@ def access_log(stream: BinaryIO) -> Callable[[Event], None]:
 
     def observe(event: Event) -> None:
         if isinstance(event, RequestFinished):
-            stream.write(access_line(event))
-            stream.flush()
+            # An observer must not raise: a reader of the log that went away takes no answer with it.
+            with suppress(OSError):
+                stream.write(access_line(event))
+                stream.flush()
 
     return observe

@@ -20,7 +20,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+        return msgspec.json.encode({name: _writable(text) for name, text in line.items()}).decode()
+
+
+def _writable(text: object) -> object:
+    """Text without halves of surrogate pairs, as names of files may hold."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
 
 
 def set_up_logging(level: str = "INFO") -> None:

@@ -54,6 +54,32 @@ def test_no_problem_repeats_a_secret(config: Path, tmp_path: Path) -> None:
     assert "hunter2" not in " ".join(str(problem) for problem in loaded.problems)
 
 
+@pytest.mark.parametrize("secret", ["hunter2" * 20, "hunter2\nline", "it's hunter2 ${x}", "back\\slash-hunter2"])
+def test_no_problem_repeats_a_secret_however_it_is_spelled(secret: str, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "word").write_text(secret)
+    config.write_text(ROUTES + "server: {drain: '${secret.word}'}\n")
+    loaded = load(str(config), {"PROXY_SECRETS": str(tmp_path)})
+    assert loaded.plan is None
+    assert "hunter2" not in " ".join(str(problem) for problem in loaded.problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server: {max_body: " + "9" * 400 + "B}",
+        "server: {drain: 0x" + "f" * 5000 + "}",
+        'include: "a\\0b.yaml"',
+        "a0: &a0 [1]\n" + "\n".join(f"a{n}: &a{n} {'[' * 95}*a{n - 1}{']' * 95}" for n in range(1, 8)),
+        "defaults: {call: {pass_status: ['4²²']}}",
+        "include: 5",
+        "routes: {a: 1}",
+    ],
+)
+def test_whatever_a_file_says_is_a_problem_and_never_a_crash(text: str, config: Path) -> None:
+    config.write_text(f"version: 1\n{text}\n")
+    assert load(str(config), {}).plan is None
+
+
 def test_an_unset_variable_is_one_problem_and_not_a_wrong_url_as_well(config: Path) -> None:
     config.write_text(ROUTES.replace("'http://u'", "'${env.NOPE}'"))
     assert [problem.code for problem in load(str(config), {}).problems] == ["unset-env"]

@@ -43,7 +43,7 @@ def test_a_plan_that_cannot_be_had_is_explained_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.yaml").write_text("version: 2")
-    assert load_plan(str(tmp_path / "a.yaml")) is None
+    assert load_plan(str(tmp_path / "a.yaml")) == 1
     assert "a.yaml:1:" in capsys.readouterr().err
 
 

@@ -98,6 +98,18 @@ def test_what_an_included_file_may_not_say_is_a_problem_in_that_file() -> None:
     ]
 
 
+def test_a_wrong_type_in_the_main_file_is_not_hidden_by_an_included_one() -> None:
+    problems: list[Problem] = []
+    merged = merge_documents(parse("routes: {a: 1}"), [parse("routes: [2]", "x.yaml")], problems)
+    assert isinstance(merged, Mapping)
+    assert isinstance(merged.entries["routes"], Mapping)
+
+
+def test_keys_of_aliased_fields_are_suggested_as_they_are_written() -> None:
+    (problem,) = found("version: 1\nroutes: [{name: a, match: /a, calls: {x: {get: 'u:/', batch: {form: $.l}}}}]")[:1]
+    assert "'from' is missing" in problem or "did you mean 'from'?" in problem
+
+
 def test_an_upstream_that_two_files_declare_is_a_problem() -> None:
     problems: list[Problem] = []
     merge_documents(parse("upstreams: {a: http://a}"), [parse("upstreams: {a: http://b}", "x.yaml")], problems)

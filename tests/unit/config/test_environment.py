@@ -54,6 +54,24 @@ def test_a_value_that_comes_in_stays_what_it_is(value: str, before: str, after: 
     assert meaning(resolve(text, {"A": value})[0]) == f"{around}{value}{after}"
 
 
+TRICKY = st.text(st.sampled_from("${}.a'\"?"), max_size=8)
+
+
+@given(TRICKY, TRICKY, TRICKY)
+def test_values_beside_each_other_and_beside_holes_never_become_expressions(one: str, two: str, last: str) -> None:
+    env = {"A": one, "B": two, "C": last}
+    assert meaning(resolve("${env.A}${env.B}x${user.name}${env.C}", env)[0]) == f"{one}{two}xAnn{last}"
+    assert meaning(resolve("${env.A}${user.name}", env)[0]) == f"{one}Ann"
+
+
+def test_an_escaped_hole_is_told_from_the_same_hole() -> None:
+    assert meaning(resolve("$${env.A} ${env.A}", {"A": "v"})[0]) == "${env.A} v"
+
+
+def test_a_variable_inside_an_expression_is_a_problem() -> None:
+    assert [problem.code for problem in resolve("$.user['${env.A}']", {"A": "v"})[1].problems] == ["bad-env"]
+
+
 @given(st.text())
 def test_a_whole_value_stays_what_it_is(value: str) -> None:
     assert meaning(resolve("$.env.A", {"A": value})[0]) == value

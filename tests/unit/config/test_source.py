@@ -31,6 +31,20 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     assert to_plain(read_sources("routes.yaml").root) == {"version": 1}
 
 
+def test_a_folder_with_brackets_in_its_name_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "conf[1]").mkdir()
+    Path("conf[1]/routes.yaml").write_text("include: [one.yaml, '*.yml']")
+    Path("conf[1]/one.yaml").write_text("{n: 1}")
+    Path("conf[1]/two.yml").write_text("{n: 2}")
+    assert [to_plain(node)["n"] for node in read_sources("conf[1]/routes.yaml").included] == [1, 2]
+
+
+def test_a_place_behind_a_byte_order_mark_and_wide_characters_is_right() -> None:
+    Path("routes.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n\xc3\xa9: \xff")
+    (problem,) = read_sources("routes.yaml").problems
+    assert problem.span == Span("routes.yaml", 2, 4)
+
+
 def test_a_missing_file_is_a_problem_at_its_include() -> None:
     Path("routes.yaml").write_text("include:\n  - gone.yaml\n")
     (problem,) = read_sources("routes.yaml").problems

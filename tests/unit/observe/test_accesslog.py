@@ -60,3 +60,11 @@ def test_only_requests_are_written_each_at_once(finished: Any) -> None:
     observe(finished())
     observe(finished())
     assert stream.getvalue().count(b"\n") == 2
+
+
+def test_a_reader_that_went_away_takes_no_answer_with_it(finished: Any) -> None:
+    class Gone(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise BrokenPipeError
+
+    access_log(Gone())(finished())
