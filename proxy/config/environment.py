@@ -123,7 +123,8 @@ def write_text(parts: list[str | Hole]) -> str:
             written += f"${{{part.text}}}"
         elif part.endswith("$") and index + 1 < len(parts):
             # Before a hole it would read as an escape: a hole of its own says it.
-            written += _escape_holes(part[:-1]) + "${'$'}"
+            plain = part.rstrip("$")
+            written += _escape_holes(plain) + f"${{'{part[len(plain) :]}'}}"
         else:
             written += _escape_holes(part)
     return _escape_start(written)

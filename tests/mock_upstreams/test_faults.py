@@ -79,3 +79,33 @@ async def test_a_dripped_answer_is_the_same_answer(aiohttp_client: Any) -> None:
     client = await aiohttp_client(make_app())
     whole = await (await client.get("/users/1")).read()
     assert await (await client.get("/users/1", headers={"X-Fault": "drip=1ms"})).read() == whole
+
+
+def test_a_fault_without_a_path_is_everywhere_but_on_what_is_about_the_mock() -> None:
+    faults = Faults()
+    faults.add(Fault(status=500))
+    assert faults.take("/_stats") is None
+    assert faults.take("/healthz") is None
+    assert [faults.take("/a") is not None for _ in range(3)] == [True, True, True]
+
+
+def test_faults_are_taken_in_the_order_in_which_they_were_set() -> None:
+    faults = Faults()
+    faults.add(Fault(status=500, times=2))
+    faults.add(Fault(status=503, times=1))
+    taken = [faults.take("/a") for _ in range(4)]
+    assert [fault and fault.status for fault in taken] == [500, 500, 503, None]
+
+
+async def test_the_fault_of_a_header_uses_up_none_that_was_set(aiohttp_client: Any) -> None:
+    client = await aiohttp_client(make_app())
+    await client.post("/_faults", json={"status": 500, "times": 1})
+    assert (await client.get("/users/1", headers={"X-Fault": "status=503"})).status == 503
+    assert (await client.get("/users/1")).status == 500
+    assert (await client.get("/users/1")).status == 200
+
+
+async def test_a_dripped_answer_keeps_its_status(aiohttp_client: Any) -> None:
+    client = await aiohttp_client(make_app())
+    response = await client.get("/users/999", headers={"X-Fault": "drip=1ms"})
+    assert (response.status, await response.json()) == (404, {"error": "no such user"})

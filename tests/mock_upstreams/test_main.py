@@ -1,6 +1,7 @@
 import asyncio
 import re
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -40,3 +41,16 @@ async def test_services_run_until_they_are_told_to_stop(arguments: tuple[str, ..
 def test_the_ports_are_those_that_routes_yaml_expects() -> None:
     arguments = make_parser().parse_args(["all"])
     assert (arguments.users_port, arguments.products_port) == (9001, 9002)
+
+
+async def test_a_port_in_use_is_exit_1_and_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mock_upstreams", "users", "--port", str(taken.getsockname()[1])),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out) == (1, b"")
+    assert err.startswith(b"mock_upstreams: ")
+    assert err.count(b"\n") == 1

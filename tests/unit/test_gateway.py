@@ -95,3 +95,42 @@ async def test_a_setting_that_takes_a_restart_is_remembered_until_it_is_taken_ba
     config.write_text(ROUTES.format(port=1))
     await gateway.load("edit")
     assert gateway.state.needs_restart == ()
+
+
+async def test_the_upstream_of_an_old_generation_is_kept_until_its_last_request_has_ended(
+    gateway: Gateway, config: Path
+) -> None:
+    old = await gateway.load("start")
+    (client,) = gateway.registry.clients()
+    with old:
+        config.write_text(ROUTES.format(port=2))
+        await gateway.load("edit")
+        (retiring,) = gateway._retiring
+        await asyncio.sleep(0)  # the retirement begins
+        assert client in gateway.registry.clients()
+    await asyncio.wait_for(retiring, 10)
+    assert client not in gateway.registry.clients()
+
+
+async def test_loads_at_the_same_time_are_done_one_after_the_other(gateway: Gateway) -> None:
+    generations = await asyncio.gather(*(gateway.load(str(number)) for number in range(5)))
+    assert sorted(generation.number for generation in generations) == [1, 2, 3, 4, 5]
+    assert gateway.current.number == 5
+
+
+async def test_a_first_load_that_is_refused_tells_what_to_watch(gateway: Gateway, config: Path) -> None:
+    config.write_text("version: 2")
+    with pytest.raises(ConfigRefused):
+        await gateway.load("start")
+    assert set(gateway.watched) == {str(config)}
+    assert gateway.state.generation == 0
+    assert gateway.state.failed_at
+
+
+async def test_an_observer_is_told_why_a_file_was_refused(gateway: Gateway, seen: list[Event], config: Path) -> None:
+    config.write_text("version: 2")
+    with pytest.raises(ConfigRefused):
+        await gateway.load("edit")
+    (failed,) = (event for event in seen if isinstance(event, ReloadFailed))
+    assert failed.reason == "edit"
+    assert failed.problems[0].startswith(f"{config}:1:")

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config.source import ABSENT, GLOB
-from proxy.loading import load
+from proxy.loading import load, redact
+from proxy.problems import Problem, Span
 
 ROUTES = "version: 1\nupstreams: {u: 'http://u'}\nroutes:\n  - {name: a, match: GET /a, proxy: u}\n"
 
@@ -89,3 +90,28 @@ def test_loading_leaves_the_garbage_collector_as_it_was(config: Path) -> None:
     assert gc.isenabled()
     load(str(config), {})
     assert gc.isenabled()
+
+
+def test_a_garbage_collector_that_was_off_stays_off(config: Path) -> None:
+    gc.disable()
+    try:
+        load(str(config), {})
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_the_environment_of_the_process_is_taken_where_none_is_given(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTREAM", "http://from-env:81")
+    config.write_text(ROUTES.replace("'http://u'", "'${env.UPSTREAM}'"))
+    plan = load(str(config)).plan
+    assert plan is not None
+    assert plan.upstreams["u"].endpoints[0].authority == "from-env:81"
+
+
+def test_redaction_covers_message_and_hint_and_leaves_the_rest(config: Path) -> None:
+    problem = Problem(span=Span("f", 1, 2), code="c", message="bad hunter2", hint="not hunter2")
+    assert redact(problem, {"hunter2"}) == Problem(span=Span("f", 1, 2), code="c", message="bad …", hint="not …")
+    assert redact(problem, ()) is problem

@@ -97,3 +97,38 @@ async def test_a_web_page_cannot_reload(headers: dict[str, str], admin: Admin) -
     response = await admin.client.post("/api/reload", headers=headers)
     assert response.status == 403
     assert admin.gateway.current.number == 1
+
+
+async def test_a_mended_file_is_current_again(admin: Admin) -> None:
+    admin.config.write_text("version: 2")
+    assert (await admin.client.post("/api/reload")).status == 422
+    admin.config.write_text(ROUTES)
+    assert (await admin.client.post("/api/reload")).status == 200
+    config = (await (await admin.client.get("/readyz")).json())["config"]
+    assert (config["status"], config["generation"]) == ("current", 2)
+    assert "problems" not in config
+    assert "failed_at" not in config
+
+
+async def test_readyz_names_what_takes_a_restart(admin: Admin) -> None:
+    admin.config.write_text(ROUTES + "server: {max_target: 4KiB}\n")
+    assert (await admin.client.post("/api/reload")).status == 200
+    config = (await (await admin.client.get("/readyz")).json())["config"]
+    assert config["needs_restart"] == ["server.max_target"]
+
+
+async def test_a_page_of_the_listener_itself_may_reload(admin: Admin) -> None:
+    response = await admin.client.post("/api/reload", headers={"Sec-Fetch-Site": "same-origin"})
+    assert response.status == 200
+
+
+async def test_a_reload_is_never_a_get(admin: Admin) -> None:
+    assert (await admin.client.get("/api/reload")).status == 405
+    assert admin.gateway.current.number == 1
+
+
+async def test_routes_are_those_that_serve_and_not_those_of_a_refused_file(admin: Admin) -> None:
+    admin.config.write_text(ROUTES.replace("name: a", "name: b").replace("proxy: u", "proxy: v"))
+    assert (await admin.client.post("/api/reload")).status == 422
+    body = await (await admin.client.get("/api/routes")).json()
+    assert [route["name"] for route in body["routes"]] == ["a"]

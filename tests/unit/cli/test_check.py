@@ -48,3 +48,11 @@ def test_problems_of_all_files_come_in_one_run(cli: Any) -> None:
         ("one.yaml", "no-action"),
         ("two.yaml", "unknown-upstream"),
     ]
+
+
+def test_a_warning_is_exit_1_only_where_it_is_wanted(cli: Any) -> None:
+    Path("warned.yaml").write_text(Path("routes.yaml").read_text().replace("$.more", "$.user"))
+    lenient, strict = cli("check", "warned.yaml"), cli("check", "warned.yaml", "--strict")
+    assert (lenient.code, strict.code) == (0, 1)
+    assert "(warning)" in lenient.out
+    assert json.loads(cli("check", "warned.yaml", "--strict", "--json").out)["ok"] is False

@@ -19,3 +19,9 @@ def test_a_file_that_is_there_is_never_overwritten(cli: Any) -> None:
     assert ran.code == 2
     assert "mine.yaml" in ran.err
     assert Path("mine.yaml").read_text() == "precious"
+
+
+def test_a_folder_that_is_not_there_is_exit_2_and_one_line(cli: Any) -> None:
+    ran = cli("init", "nowhere/routes.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "nowhere/routes.yaml: No such file or directory\n"

@@ -1,8 +1,14 @@
+import os
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
+import pytest
+
 from proxy import __version__
-from proxy.cli.main import COMMANDS, console, make_parser
+from proxy.cli import check
+from proxy.cli.main import COMMANDS, console, main, make_parser
 
 
 def test_help_shows_every_command_the_exit_codes_and_where_to_start(cli: Any) -> None:
@@ -40,3 +46,27 @@ def test_the_console_script_is_this_program() -> None:
 
 def test_the_parser_needs_no_configuration() -> None:
     assert make_parser().prog == "proxy-composer"
+
+
+@pytest.mark.parametrize("interruption,code", [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0)])
+def test_an_interruption_has_an_exit_code_and_no_traceback(
+    interruption: BaseException, code: int, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(arguments: Any) -> int:
+        raise interruption
+
+    monkeypatch.setattr(check, "run", interrupt)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # main lets go of it when its reader has gone
+    assert main(["check"]) == code
+
+
+def test_a_reader_that_went_away_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "proxy", "schema"], stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, b"")

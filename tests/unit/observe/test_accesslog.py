@@ -68,3 +68,13 @@ def test_a_reader_that_went_away_takes_no_answer_with_it(finished: Any) -> None:
             raise BrokenPipeError
 
     access_log(Gone())(finished())
+
+
+def test_a_fan_out_says_how_many_requests_it_took(finished: Any) -> None:
+    line = json.loads(access_line(finished(calls=[CallRecord("a", 200, 1.5, requests=7)])))
+    assert line["calls"] == [{"call": "a", "status": 200, "ms": 1.5, "requests": 7}]
+
+
+def test_a_target_that_was_never_parsed_is_written_without_its_query(finished: Any) -> None:
+    line = json.loads(access_line(finished(path="", raw_target="/b%?token=secret?more")))
+    assert line["path"] == "/b%"

@@ -52,3 +52,23 @@ def test_reloads_and_the_generation_are_told(metrics: Metrics) -> None:
 
 def test_reload_results_are_there_before_the_first_so_that_rates_can_be_computed(metrics: Metrics) -> None:
     assert 'proxy_config_reloads_total{result="failure"} 0.0' in lines(metrics)
+
+
+def test_misses_are_counted(metrics: Metrics, finished: Any) -> None:
+    metrics(finished(Response(200, misses=2)))
+    assert 'proxy_lookup_misses_total{route="page"} 2.0' in lines(metrics)
+
+
+def test_a_load_that_succeeds_clears_a_failure_and_says_when(metrics: Metrics) -> None:
+    metrics(ReloadFailed("edit", ("x",)))
+    metrics(Reloaded(2, "edit", 0.1))
+    assert "proxy_config_last_reload_successful 1.0" in lines(metrics)
+    (last,) = (line for line in lines(metrics) if line.startswith("proxy_config_last_reload_success_timestamp"))
+    assert float(last.split()[1]) > 1_700_000_000
+
+
+def test_counts_of_two_gateways_are_apart(finished: Any) -> None:
+    one, other = Metrics(), Metrics()
+    one(finished())
+    assert any(line.startswith("proxy_requests_total{") for line in lines(one))
+    assert not any(line.startswith("proxy_requests_total{") for line in lines(other))
