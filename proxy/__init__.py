@@ -10,9 +10,10 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
     plan        plan      the model → routes, call graphs and closures; immutable
     ═══════════ the line: nothing above it waits, reads a clock, or opens a socket (config/source reads files)
     runtime     observe   metrics and the access log
-                upstream  one client per named upstream
+                upstream  one client per named upstream; http1, the connections to it
                 engine    runs a composite's calls and builds its answer
                 server    sockets, matching, passing through
+                testing   tests beside the routes: stubs and virtual time
     shell       gateway   the composition root: generations, and the swap between them
                 reload    watches the files
                 admin     health, readiness, metrics and the API, on a listener of their own

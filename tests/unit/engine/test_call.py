@@ -127,7 +127,7 @@ def test_a_body_is_kept_for_passing_only_where_it_is_json_and_asked_for(route_of
     assert [outcome.body for outcome in bodies if isinstance(outcome, Failed)] == [b'{"e":1}', None, None]
 
 
-@pytest.mark.parametrize("body,coding", [(b"{", ""), (gzip.compress(b'{"e":1}')[:-3], "gzip"), (b"{}", "br")])
+@pytest.mark.parametrize("body,coding", [(b"{", ""), (gzip.compress(b'{"e":1}', mtime=0)[:-3], "gzip"), (b"{}", "br")])
 def test_a_body_that_cannot_be_read_is_not_passed(body: bytes, coding: str, route_of: Any) -> None:
     call = call_of(route_of, "get: 'u:/', pass_status: [404], pass_body: true")
     outcome = judge(call, response(body, 404, Content_Type="application/json", Content_Encoding=coding))

@@ -1,0 +1,164 @@
+"""The connections to one endpoint: the one used last is used next, so that the others may grow old and be closed."""
+
+import asyncio
+from collections import deque
+from ssl import SSLContext
+
+from proxy.errors import UpstreamBusy, UpstreamTimeout, UpstreamUnreachable
+from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.http1.connection import Connection, Unanswered
+from proxy.upstream.http1.wire import encode_request
+
+LIFETIME_S = 600.0
+# What may be sent twice when a kept connection turns out to be closed (RFC 9110 §9.2.1, RFC 9112 §9.3.1).
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Pool:
+    """At most `max_connections` connections to one endpoint; who finds none free waits in line for one."""
+
+    def __init__(self, plan: UpstreamPlan, endpoint: Endpoint, tls: SSLContext | None) -> None:
+        self._plan = plan
+        self._endpoint = endpoint
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._connecting = 0
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Pool {len(self._open)} open, {len(self._idle)} idle, {len(self._waiting)} waiting>"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Send one request and wait for its answer. Raises a `GatewayError`; cancelling it closes the connection."""
+        if self._closed:
+            raise RuntimeError("the pool is closed")
+        target = self._endpoint.base_path + request.target
+        data = encode_request(request.method, target, request.headers, request.body, self._endpoint.authority)
+        while True:
+            connection = self._take() or await self._acquire()
+            kept = connection.used > 0
+            try:
+                return await self._exchange(connection, data, request)
+            except Unanswered:
+                if not kept or request.method not in _SAFE:
+                    raise
+                self._drop_idle()  # they are as old as this one was
+
+    async def _exchange(self, connection: Connection, data: bytes, request: UpstreamRequest) -> UpstreamResponse:
+        future: asyncio.Future[UpstreamResponse] = self._loop.create_future()
+        connection.send(data, future, is_head=request.method == "HEAD", max_body=request.max_body)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._forget(connection)
+            connection.close()
+            raise
+
+    def _take(self) -> Connection | None:
+        """An idle connection that is young enough, the one used last; None if there is none."""
+        now = self._loop.time()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.closed:
+                continue
+            fresh = now - connection.idle_since < self._plan.keepalive_s and now - connection.born < LIFETIME_S
+            if fresh:
+                return connection
+            self._forget(connection)
+            connection.close()
+        return None
+
+    async def _acquire(self) -> Connection:
+        """A new connection, or the first that comes free."""
+        deadline = self._loop.time() + self._plan.pool_s
+        while len(self._open) + self._connecting >= self._plan.max_connections:
+            waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+            self._waiting.append(waiter)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    connection = await waiter
+            except TimeoutError:
+                raise UpstreamBusy(f"no connection came free within {self._plan.pool_s:g} s") from None
+            except asyncio.CancelledError:
+                self._pass_on(waiter)
+                raise
+            if connection is not None and not connection.closed:
+                return connection
+        return await self._connect()
+
+    def _pass_on(self, waiter: "asyncio.Future[Connection | None]") -> None:
+        """Somebody stopped waiting just as it was their turn: it is the next one's."""
+        if waiter.done() and not waiter.cancelled() and (connection := waiter.result()) is not None:
+            self._give_back(connection)
+
+    async def _connect(self) -> Connection:
+        self._connecting += 1
+        plan, endpoint = self._plan, self._endpoint
+        try:
+            async with asyncio.timeout(plan.connect_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(plan.first_byte_s, plan.idle_s, self._on_released, self._loop.time()),
+                    endpoint.host,
+                    endpoint.port,
+                    ssl=self._tls,
+                    server_hostname=endpoint.host if self._tls is not None else None,
+                )
+        except TimeoutError:
+            raise UpstreamTimeout(f"no connection within {plan.connect_s:g} s") from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
+            raise UpstreamUnreachable("the upstream could not be reached", internal=str(error)) from None
+        finally:
+            self._connecting -= 1
+            if self._waiting and len(self._open) + self._connecting < plan.max_connections:
+                self._wake(None)  # a failed attempt makes room
+        self._open.add(connection)
+        return connection
+
+    def _on_released(self, connection: Connection, reusable: bool) -> None:
+        if reusable and not self._closed:
+            self._give_back(connection)
+        else:
+            self._forget(connection)
+
+    def _give_back(self, connection: Connection) -> None:
+        if not self._wake(connection):
+            self._idle.append(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._open:
+            self._open.discard(connection)
+            self._wake(None)
+
+    def _wake(self, connection: Connection | None) -> bool:
+        """Let the first in line go, with this connection or to open one; False if nobody waits."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
+        return False
+
+    def _drop_idle(self) -> None:
+        for connection in self._idle:
+            self._forget(connection)
+            connection.close()
+        self._idle.clear()
+
+    def close(self) -> None:
+        """Close every connection; whoever still waits for an answer gets none."""
+        self._closed = True
+        for connection in tuple(self._open):
+            connection.close()
+        self._open.clear()
+        self._idle.clear()
+        while self._wake(None):
+            pass
