@@ -4,6 +4,7 @@ Query strings and headers are not written: that is where tokens are. JSON's own 
 forging a line.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
@@ -46,13 +47,24 @@ def access_line(event: RequestFinished) -> bytes:
 
 
 def access_log(stream: BinaryIO) -> Callable[[Event], None]:
-    """An observer that writes a line per request to a binary stream."""
+    """An observer that writes a line per request to a binary stream, flushed once per turn of the event loop."""
+    flushing = False
+
+    def flush() -> None:
+        nonlocal flushing
+        flushing = False
+        # An observer must not raise: a reader of the log that went away takes no answer with it.
+        with suppress(OSError):
+            stream.flush()
 
     def observe(event: Event) -> None:
-        if isinstance(event, RequestFinished):
-            # An observer must not raise: a reader of the log that went away takes no answer with it.
-            with suppress(OSError):
-                stream.write(access_line(event))
-                stream.flush()
+        nonlocal flushing
+        if not isinstance(event, RequestFinished):
+            return
+        with suppress(OSError):
+            stream.write(access_line(event))
+        if not flushing:
+            flushing = True
+            asyncio.get_running_loop().call_soon(flush)
 
     return observe

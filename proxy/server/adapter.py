@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from uuid import uuid4
+from itertools import count
+from os import urandom
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -24,6 +25,15 @@ SERVER = "proxy-composer"
 def parse_networks(addresses: tuple[str, ...]) -> Networks:
     """Addresses and networks as networks. Raises ValueError."""
     return tuple(ip_network(address, strict=False) for address in addresses)
+
+
+_PROCESS = urandom(10).hex()
+_NUMBERS = count()
+
+
+def make_id() -> str:
+    """A request id that no other request has, in this process or another; it is a name and no secret."""
+    return f"{_PROCESS}{next(_NUMBERS):012x}"
 
 
 class Adapter:
@@ -75,7 +85,7 @@ class Adapter:
             raw_target="",
             headers=base.headers,
             read_body=self._body_reader(base),
-            id=uuid4().hex,
+            id=make_id(),
             client_ip=peer,
             client_port=port,
             scheme=base.scheme,
@@ -103,7 +113,7 @@ class Adapter:
             raw_target=base.raw_path,
             headers=headers,
             read_body=self._body_reader(base),
-            id=given if _REQUEST_ID.fullmatch(given) else uuid4().hex,
+            id=given if given and _REQUEST_ID.fullmatch(given) else make_id(),
             client_ip=client_ip,
             client_port=port,
             scheme=scheme,

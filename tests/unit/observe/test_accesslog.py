@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from typing import Any
@@ -53,21 +54,35 @@ def test_a_long_path_is_cut(finished: Any) -> None:
     assert len(access_line(finished(path="/" + "a" * 100_000))) < 3000
 
 
-def test_only_requests_are_written_each_at_once(finished: Any) -> None:
-    stream = io.BytesIO()
+async def test_only_requests_are_written_and_flushed_once_per_turn_of_the_loop(finished: Any) -> None:
+    class Stream(io.BytesIO):
+        flushed = 0
+
+        def flush(self) -> None:
+            self.flushed += 1
+
+    stream = Stream()
     observe = access_log(stream)
     observe(Reloaded(1, "x", 0.1))
     observe(finished())
     observe(finished())
-    assert stream.getvalue().count(b"\n") == 2
+    await asyncio.sleep(0)
+    assert (stream.getvalue().count(b"\n"), stream.flushed) == (2, 1)
+    observe(finished())
+    await asyncio.sleep(0)
+    assert (stream.getvalue().count(b"\n"), stream.flushed) == (3, 2)
 
 
-def test_a_reader_that_went_away_takes_no_answer_with_it(finished: Any) -> None:
+async def test_a_reader_that_went_away_takes_no_answer_with_it(finished: Any) -> None:
     class Gone(io.BytesIO):
         def write(self, data: Any) -> int:
             raise BrokenPipeError
 
+        def flush(self) -> None:
+            raise BrokenPipeError
+
     access_log(Gone())(finished())
+    await asyncio.sleep(0)
 
 
 def test_a_fan_out_says_how_many_requests_it_took(finished: Any) -> None:
