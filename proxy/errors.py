@@ -156,6 +156,14 @@ class ExtractionFailed(UpstreamFailed):
     code = "extraction_failed"
 
 
+class MissingValue(ExtractionFailed):
+    """What a call needs of the request is not there or of no use. A fallback covers it as any extraction failure."""
+
+    status = 400
+    code = "missing_value"
+    source: Source = "client"
+
+
 class TooManyItems(UpstreamFailed):
     """A fan-out over more elements than the route allows; nothing was sent for any."""
 

@@ -289,7 +289,7 @@ class Redirect(Strict):
 
 class Respond(Strict):
     status: Status = 200
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, Any] = Field(default_factory=dict)
     etag: bool = True
     """An entity tag from the body, and 304 for a client that has it already."""
     compress: bool | None = None

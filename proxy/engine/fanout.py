@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped
-from proxy.errors import BadRequest, ExtractionFailed, TooManyItems
+from proxy.errors import BadRequest, ExtractionFailed, MissingValue, TooManyItems
 from proxy.expr.scope import MISSING, Scope
 from proxy.merge.keys import Index, Keyed, build_index, identity, key_of
 from proxy.plan.nodes import CallPlan, FanPlan
@@ -63,7 +63,7 @@ def _elements(fan: FanPlan, scope: Scope) -> list[Any]:
         return []  # a call that was skipped: there is nothing to ask for
     if not isinstance(found, list):
         what = "finds nothing" if found is MISSING else "is not a list"
-        raise ExtractionFailed(f"{fan.source_text} {what}")
+        raise (MissingValue if fan.client else ExtractionFailed)(f"{fan.source_text} {what}")
     elements = [element for element in found if element is not None]
     if fan.size is not None and any(key_of(element) is None for element in elements):
         raise ExtractionFailed(f"{fan.source_text} holds a list or an object, which is no key to ask for")

@@ -7,7 +7,6 @@ uses it. A program is given the roots that it names and nothing else: converting
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from proxy.document import plain_numbers
@@ -95,12 +94,19 @@ def _evaluator(
             # The library takes no subclass of float, and ours remembers its text.
             variables = {root: _given(scope.get(root)) for root in roots}
             variables.update(extra)
-            return execute(variables)
+            return _ordered(execute(variables))
         except Exception as error:  # the library raises five kinds, none of them its own
             missing = f"there is no {error}" if isinstance(error, KeyError) else _first_line(error)
             raise CelFailed(f"{text}: {missing}") from None
 
     return evaluate
+
+
+def _ordered(value: Any) -> Any:
+    """The library's maps have no order, and another one each time: their keys are sorted, so that bytes are stable."""
+    if type(value) is dict:
+        return {key: _ordered(value[key]) for key in sorted(value, key=str)}
+    return [_ordered(inner) for inner in value] if type(value) is list else value
 
 
 def _given(value: Any) -> Any:
@@ -235,11 +241,9 @@ def _rewrite(text: str, tokens: list[_Token]) -> str:
             words[index + 1] = words[index + 1].lower()
     for index in range(len(words) - 2):
         if words[index] == "default" and words[index + 1] == "(" and tokens[index + 2][0] == "name":
-            end = index + 3
-            while end + 1 < len(words) and words[end] == "." and tokens[end + 1][0] == "name":
-                end += 2
-            if words[end] == "," and end > index + 3:
-                words[index + 2] = _guarded([words[at] for at in range(index + 2, end, 2)])
+            keys, end = _selection(words, tokens, index + 2)
+            if len(keys) > 1 and end < len(words) and words[end] == ",":
+                words[index + 2] = _guarded(keys)
                 words[index + 3 : end] = [""] * (end - index - 3)
     return " ".join(word for word in words if word)
 
@@ -252,7 +256,25 @@ def _indexes_headers(words: list[str], bracket: int) -> bool:
     return len(before) < 2 or before[-2] != "." or (len(before) == 5 and before[0] == "calls")
 
 
+def _selection(words: list[str], tokens: list[_Token], start: int) -> tuple[list[str], int]:
+    """The steps of `a.b["c"]` as they are written, `a`, `.b`, `["c"]`, and the index behind them."""
+    keys, at = [words[start]], start + 1
+    while at + 1 < len(words):
+        if words[at] == "." and tokens[at + 1][0] == "name":
+            keys.append(f".{words[at + 1]}")
+            at += 2
+        elif words[at] == "[" and tokens[at + 1][0] == "string" and at + 2 < len(words) and words[at + 2] == "]":
+            keys.append(f"[{words[at + 1]}]")
+            at += 3
+        else:
+            break
+    return keys, at
+
+
 def _guarded(keys: list[str]) -> str:
-    chains = [".".join(keys[: length + 1]) for length in range(len(keys))]
-    guards = [f"{parent} != null && has({chain})" for parent, chain in pairwise(chains)]
-    return f"({' && '.join(guards)} ? {chains[-1]} : null)"
+    guards = []
+    for length in range(1, len(keys)):
+        parent, key = "".join(keys[:length]), keys[length]
+        there = f"has({parent}{key})" if key.startswith(".") else f"{key[1:-1]} in {parent}"
+        guards.append(f"{parent} != null && {there}")
+    return f"({' && '.join(guards)} ? {''.join(keys)} : null)"

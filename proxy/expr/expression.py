@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from proxy.document import InvalidJson, decode_json, scalar_text
-from proxy.errors import ExtractionFailed
+from proxy.errors import ExtractionFailed, MissingValue
 from proxy.expr.jsonpath import Name, Path, parse_path
 from proxy.expr.known import Mismatch, follow, warn_of_mismatch
 from proxy.expr.lower import lower_steps
@@ -79,12 +79,14 @@ def compile_text(text: str, names: Vocabulary) -> Expression:
     """Compile text with holes. A hole without a scalar value raises `ExtractionFailed` when evaluated."""
     parts = [part if isinstance(part, str) else compile_hole(part, names) for part in split_holes(text)]
     reads = tuple(ref for part in parts if not isinstance(part, str) for ref in part.reads)
-    steps: list[str | tuple[str, Evaluate]] = [
-        part if isinstance(part, str) else (part.text, part.evaluate) for part in parts
+    steps: list[str | tuple[str, Evaluate, bool]] = [
+        part if isinstance(part, str) else (part.text, part.evaluate, only_client(part.reads)) for part in parts
     ]
 
     def evaluate(scope: Scope) -> str:
-        return "".join(step if isinstance(step, str) else render_hole(step[0], step[1](scope)) for step in steps)
+        return "".join(
+            step if isinstance(step, str) else render_hole(step[0], step[1](scope), client=step[2]) for step in steps
+        )
 
     return Expression(text, evaluate, reads)
 
@@ -109,12 +111,13 @@ def compile_hole(hole: "Hole", names: Vocabulary) -> Expression:
     return expression
 
 
-def render_hole(text: str, value: Any) -> str:
-    """The text of one hole's value. Raises `ExtractionFailed` for what has no text."""
+def render_hole(text: str, value: Any, *, client: bool = False) -> str:
+    """The text of one hole's value. Raises `ExtractionFailed` for what has no text (`MissingValue`: the client's)."""
     rendered = scalar_text(value)
     if rendered is None:
         kind = {list: "a list", dict: "an object", type(None): "null"}.get(type(value), "missing")
-        raise ExtractionFailed(f"${{{text}}} is {kind}; text needs a string, a number or a boolean")
+        kind_of_failure = MissingValue if client else ExtractionFailed
+        raise kind_of_failure(f"${{{text.removeprefix('$.')}}} is {kind}; text needs a string, a number or a boolean")
     return rendered
 
 

@@ -5,6 +5,7 @@ They raise ordinary Python exceptions for values they cannot take; `cel` turns a
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from proxy.document import scalar_text
 
@@ -55,13 +56,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "max": _extreme(max),
     "first": lambda items: items[0] if items else None,
     "last": lambda items: items[-1] if items else None,
-    "keys": lambda mapping: list(mapping),
-    "values": lambda mapping: list(mapping.values()),
+    "keys": lambda mapping: sorted(mapping),
+    "values": lambda mapping: [mapping[key] for key in sorted(mapping)],
     "split": lambda text, separator: text.split(separator),
     "lower": lambda text: text.lower(),
     "upper": lambda text: text.upper(),
     "trim": lambda text: text.strip(),
     "replace": lambda text, old, new: text.replace(old, new),
     "round": _round,
+    "urlencode": lambda text: quote(_join([text]), safe=""),
     "default": lambda value, otherwise: otherwise if value is None else value,
 }

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from proxy.document import scalar_text
-from proxy.errors import ExtractionFailed, UnsafeValue
+from proxy.errors import ExtractionFailed, MissingValue, UnsafeValue
 from proxy.expr.expression import (
     Expression,
     Hole,
@@ -73,7 +73,7 @@ def encode_query_value(value: Any, *, client: bool, text: str) -> str:
     """One query value, percent-encoded. Raises `UnsafeValue` or `ExtractionFailed`."""
     rendered = scalar_text(value)
     if rendered is None:
-        raise ExtractionFailed(f"{text} is not a string, a number or a boolean")
+        raise (MissingValue if client else ExtractionFailed)(f"{text} is not a string, a number or a boolean")
     if _LINE_BREAK.search(rendered):
         raise unsafe(text, "holds a line break or NUL", client)
     return _quote(rendered, text, client)
@@ -134,7 +134,7 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
         if unquote(fixed) in (".", ".."):
             raise Invalid("bad-url", f"{text!r} has a dot segment", "write the path that is meant")
         return _fixed_segment(fixed)
-    where = " and ".join(f"${{{hole.text}}}" for hole in holes)
+    where = " and ".join(f"${{{hole.text.removeprefix('$.')}}}" for hole in holes)
     client = any(from_client(hole.reads) for hole in holes)
 
     def render(scope: Scope) -> str:
@@ -145,7 +145,7 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
                 raw += piece
                 encoded += piece
             else:
-                value = render_hole(piece.text, piece.evaluate(scope))
+                value = render_hole(piece.text, piece.evaluate(scope), client=only_client(piece.reads))
                 raw += value
                 encoded += _quote(value, where, client)
         _check_segment(raw, where, client)

@@ -141,10 +141,10 @@ class _Join:
         return joined
 
     def _absent(self, scope: Scope) -> Any:
-        if self._keyed.many:
-            return []
         if self._missing == "fail":
             raise MergeFailed(f"an element to join has none in {self._right}")
+        if self._keyed.many:
+            return []
         scope.misses.append(self._right)
         return None
 

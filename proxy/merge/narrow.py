@@ -59,7 +59,7 @@ def _names(value: Any, place: Place) -> tuple[str, ...] | None:
 def _picking(keys: tuple[str, ...], source: Evaluate) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         value = source(scope)
-        return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else _absent(value)
+        return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else _absent(value, scope)
 
     return evaluate
 
@@ -70,11 +70,13 @@ def _dropping(keys: tuple[str, ...], source: Evaluate) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         value = source(scope)
         if not isinstance(value, dict):
-            return _absent(value)
+            return _absent(value, scope)
         return {key: inner for key, inner in value.items() if key not in dropped}
 
     return evaluate
 
 
-def _absent(value: Any) -> Any:
+def _absent(value: Any, scope: Scope) -> Any:
+    if value is not MISSING and value is not None:
+        scope.faults.append("what is to be narrowed is not an object")
     return MISSING if value is MISSING else None

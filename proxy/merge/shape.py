@@ -64,7 +64,11 @@ class Shaper(Struct, frozen=True):
     def path(self, value: Any, place: Place, what: str) -> Shape:
         """Compile what has to be an expression or a nested operator (the source of `$each`)."""
         if isinstance(value, str) and not value.startswith("$."):
-            place.problem("bad-expression", f"{what} is a path, not {value!r}", f"write $.{value}")
+            place.problem(
+                "bad-expression",
+                f"{what} is a path, not {value!r}",
+                f"write $.{value}, or {{$literal: …}} for a fixed value",
+            )
             return NOTHING
         return self.compile(value, place)
 

@@ -10,7 +10,7 @@ from proxy.expr.urltemplate import compile_url_template
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
-from proxy.plan.fields import compile_header_changes, compile_headers
+from proxy.plan.fields import compile_header_changes, compile_headers, optional
 from proxy.plan.lint import lint_calls, with_samples
 from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
 from proxy.plan.varying import media_type_of, varying_headers
@@ -55,7 +55,7 @@ def compile_composite(
         graph=graph,
         merge=merge.evaluate,
         status=route.respond.status,
-        headers=headers,
+        headers=optional(headers),
         errors_field=errors.field,
         errors_header=errors.header,
         roots=request_roots(reads),
@@ -132,7 +132,9 @@ def compile_reply(reply: Reply, names: Vocabulary, place: Place) -> ReplyPlan:
         body = shape.evaluate
         reads = [*reads, *shape.reads]
     is_text = isinstance(reply.body, str) and not reply.body.startswith("$.")
-    return ReplyPlan(status=reply.status, headers=headers, body=body, is_text=is_text, roots=request_roots(reads))
+    return ReplyPlan(
+        status=reply.status, headers=optional(headers), body=body, is_text=is_text, roots=request_roots(reads)
+    )
 
 
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")

@@ -5,11 +5,23 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed
-from proxy.expr.expression import Expression, compile_string, from_client, literal, only_client, warn_of_samples
+from proxy.expr.expression import (
+    Expression,
+    compile_string,
+    from_client,
+    literal,
+    only_client,
+    or_missing,
+    warn_of_samples,
+)
 from proxy.expr.scope import Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
+from proxy.merge.operators import OPERATORS
+from proxy.merge.shape import Shaper, is_operator
 from proxy.message import HOP_BY_HOP, is_field_value, is_token
 from proxy.plan.nodes import Field, HeaderPlan
 from proxy.problems import Invalid, Place
@@ -44,6 +56,9 @@ def compile_field_value(value: Any, names: Vocabulary, place: Place) -> Expressi
         return expression
     if value is None or isinstance(value, bool | int | float):
         return literal(scalar_text(value))
+    if isinstance(value, Mapping) and any(is_operator(key) for key in value):
+        shape = Shaper(names, OPERATORS, strict=True).compile(value, place)
+        return Expression(" ".join(value), shape.evaluate, shape.reads)
     place.problem("wrong-type", "a field takes a string, a number, a boolean or a list of them")
     return None
 
@@ -86,6 +101,11 @@ def compile_headers(
         fields.append(_field(name, expression))
         reads.extend(expression.reads)
     return tuple(fields), reads
+
+
+def optional(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Fields of an answer: a text that cannot be made leaves its header out instead of failing the answer."""
+    return tuple(replace(field, evaluate=or_missing(field.evaluate)) for field in fields)
 
 
 def compile_header_changes(rules: Any, names: Vocabulary, place: Place) -> tuple[HeaderPlan, list[Reference]]:
