@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from msgspec import structs
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from proxy.config.model import Stub
 from proxy.document import encode_json
 from proxy.errors import UpstreamFailed, UpstreamUnreachable
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.beginning import begin_by_task
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 
 
 @dataclass(slots=True)
@@ -33,7 +34,10 @@ class StubUpstream:
             raise UpstreamUnreachable("the stub broke the connection")
         body = stub.body.encode() if stub.body is not None else _json(stub)
         headers = CIMultiDict({"Content-Type": "application/json", **stub.headers})
-        return UpstreamResponse(stub.status, CIMultiDictProxy(headers), body)
+        return UpstreamResponse.of(stub.status, headers, body)
+
+    def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
+        return begin_by_task(self.send, request, done)
 
 
 def _json(stub: Stub) -> bytes:

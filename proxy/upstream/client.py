@@ -7,7 +7,7 @@ body (504). What breaks HTTP or a limit is a 502. Nothing is followed, stored, d
 import ssl
 
 from proxy.plan.nodes import UpstreamPlan
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.pool import Pool
 
 
@@ -17,18 +17,17 @@ class UpstreamClient:
     def __init__(self, plan: UpstreamPlan) -> None:
         self.plan = plan
         self._turn = 0
-        self._in_flight = 0
         secure = any(endpoint.scheme == "https" for endpoint in plan.endpoints)
         tls = ssl.create_default_context() if secure else None
         self._pools = [Pool(plan, one, tls if one.scheme == "https" else None) for one in plan.endpoints]
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.plan.name}: {len(self._pools)} endpoints, {self._in_flight} in flight>"
+        return f"<Upstream {self.plan.name}: {len(self._pools)} endpoints, {self.in_flight} in flight>"
 
     @property
     def in_flight(self) -> int:
         """Requests that are sent and not yet answered."""
-        return self._in_flight
+        return sum(pool.in_flight for pool in self._pools)
 
     async def close(self) -> None:
         """Close every connection; requests still under way fail."""
@@ -37,10 +36,13 @@ class UpstreamClient:
 
     async def send(self, request: UpstreamRequest, /) -> UpstreamResponse:
         """Send one request and read the whole answer."""
+        return await self._next().send(request)
+
+    def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
+        """Send one request; `done` gets the whole answer. Without a task, if a connection is free."""
+        return self._next().begin(request, done)
+
+    def _next(self) -> Pool:
         pool = self._pools[self._turn]
         self._turn = (self._turn + 1) % len(self._pools)
-        self._in_flight += 1
-        try:
-            return await pool.send(request)
-        finally:
-            self._in_flight -= 1
+        return pool

@@ -1,8 +1,11 @@
-"""One connection to an upstream: one request at a time, its answer as a future.
+"""One connection to an upstream: one request at a time, whose answer goes to a receiver.
 
 The parser (llhttp) is strict: both Content-Length and Transfer-Encoding, repeated lengths, bare line feeds, folded
 headers and control characters are errors. After any error, and whenever the framing of an answer leaves doubt, the
 connection is closed and never used again (RFC 9112 §6.3, §9.6).
+
+Law: a receiver hears of its end only after the parser has been left. What it does then, such as sending the next
+request on this connection, can so never meet bytes that belong to the last.
 """
 
 import asyncio
@@ -10,46 +13,38 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from multidict import CIMultiDict, CIMultiDictProxy
 
-from proxy.errors import GatewayError, UpstreamInvalid, UpstreamTimeout, UpstreamTooLarge, UpstreamUnreachable
-from proxy.upstream.exchange import UpstreamResponse
+from proxy.errors import GatewayError, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
+from proxy.upstream.exchange import RawHeaders
+from proxy.upstream.http1.receiver import Receiver
 
 MAX_HEAD = 64 * 1024
 MAX_FIELDS = 256
 _NO_BODY = frozenset({204, 304})
 
 
-class Exchange:
-    """A request under way: what was promised to whom, and what has come of the answer."""
-
-    __slots__ = ("body", "future", "headers", "is_head", "max_body", "size", "status")
-
-    def __init__(self, future: "asyncio.Future[UpstreamResponse]", is_head: bool, max_body: int) -> None:
-        self.future = future
-        self.is_head = is_head
-        self.max_body = max_body
-        self.status = 0
-        self.headers: list[tuple[str, str]] = []
-        self.body: list[bytes] = []
-        self.size = 0
+class Unanswered(UpstreamUnreachable):
+    """The connection ended before any byte of an answer: if it was kept from before, the request may be sent again."""
 
 
 class Connection(asyncio.Protocol):
     """`released` is called once an exchange has ended: with True if the connection may be used again."""
 
     __slots__ = (
-        "_exchange",
+        "_complete",
         "_fields_size",
         "_first_byte_s",
         "_head_size",
+        "_headers",
         "_idle_s",
         "_in_head",
         "_last",
         "_loop",
         "_parser",
         "_reading",
+        "_receiver",
         "_released",
+        "_spoiled",
         "_timer",
         "_until_close",
         "born",
@@ -66,12 +61,12 @@ class Connection(asyncio.Protocol):
         self._first_byte_s = first_byte_s
         self._idle_s = idle_s
         self._released = released
-        self._exchange: Exchange | None = None
+        self._receiver: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._parser: Any = None
-        self._reading = False
+        self._headers: RawHeaders = []
+        self._reading = self._until_close = self._complete = self._spoiled = False
         self._in_head = True
-        self._until_close = False
         self._head_size = self._fields_size = 0
         self._last = 0.0
         self.transport: asyncio.Transport | None = None
@@ -82,19 +77,29 @@ class Connection(asyncio.Protocol):
 
     # Of the pool.
 
-    def send(self, data: bytes, future: "asyncio.Future[UpstreamResponse]", *, is_head: bool, max_body: int) -> None:
-        """Write a request; `future` gets its answer or the `GatewayError` that ended it. One at a time."""
+    def send(self, data: bytes, receiver: Receiver) -> None:
+        """Write a request; `receiver` gets its answer. One at a time."""
         assert self.transport is not None
-        assert self._exchange is None
-        self._exchange = Exchange(future, is_head, max_body)
-        self._parser = HttpResponseParser(self)
-        self._reading = self._until_close = False
+        assert self._receiver is None
+        self._receiver = receiver
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        self._reading = self._until_close = self._complete = False
         self._in_head = True
         self._head_size = self._fields_size = 0
+        self._headers = []
         self.used += 1
-        self._last = self._loop.time()
-        self._timer = self._loop.call_at(self._last + self._first_byte_s, self._look)
+        self._last = now = self._loop.time()
+        if self._timer is None:  # it lives on from one exchange to the next: making one costs more than looking again
+            self._timer = self._loop.call_at(now + min(self._first_byte_s, self._idle_s), self._look)
         self.transport.write(data)
+
+    def cancel(self, receiver: Receiver) -> None:
+        """End an exchange that nobody waits for any more, if it is still under way: the connection is closed."""
+        if self._receiver is receiver:
+            self._receiver = None
+            self.close()
+            self._released(self, False)
 
     def close(self) -> None:
         """Close at once; an exchange under way ends without an answer."""
@@ -102,7 +107,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._exchange = None
+        self._receiver = None
         if self.transport is not None:
             self.transport.abort()
 
@@ -112,8 +117,8 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None:
+        receiver = self._receiver
+        if receiver is None:
             self._retire()  # nobody asked: whatever this answers, it must not meet the next request
             return
         self._reading = True
@@ -125,28 +130,28 @@ class Connection(asyncio.Protocol):
         except HttpParserUpgrade:
             self._fail(UpstreamInvalid("the upstream changed the protocol, which was not asked for"))
         except HttpParserError as error:
-            cause = error.__context__
-            refused = (
-                cause
-                if isinstance(cause, GatewayError)
-                else UpstreamInvalid("the upstream's answer breaks HTTP", internal=str(error))
-            )
-            self._fail(refused)
+            if self._complete:
+                self._spoiled = True  # what came after the answer
+            else:
+                self._fail(_refusal(error))
         else:
             # One that does not end has no fields to count yet.
-            if self._in_head and self._head_size > 2 * MAX_HEAD and self._exchange is exchange:
+            if self._in_head and self._head_size > 2 * MAX_HEAD:
                 self._fail(UpstreamInvalid("the head of the upstream's answer is too large"))
+        if self._complete:
+            self._finish()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
-        exchange = self._exchange
-        if exchange is None:
+        if self._receiver is None:
+            self.close()
             self._released(self, False)
         elif self._until_close and error is None:
-            self._succeed(exchange, reusable=False)
+            self._complete = self._spoiled = True
+            self._finish()
         elif self._reading:
             self._fail(UpstreamInvalid("the upstream's answer ended early", internal=repr(error)))
         else:
@@ -155,84 +160,75 @@ class Connection(asyncio.Protocol):
     # Of the parser.
 
     def on_message_begin(self) -> None:
-        exchange = self._exchange
-        if exchange is None or exchange.status:
-            self.close()  # more bytes than the answer has
+        if self._complete or not self._in_head:
+            self._spoiled = True  # more bytes than the answer has
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        exchange = self._exchange
-        if exchange is not None and self._in_head:
+        if self._in_head:
             self._fields_size += len(name) + len(value) + 4
-            if len(exchange.headers) >= MAX_FIELDS or self._fields_size > MAX_HEAD:
+            if len(self._headers) >= MAX_FIELDS or self._fields_size > MAX_HEAD:
                 raise UpstreamInvalid("the head of the upstream's answer is too large")
-            exchange.headers.append((name.decode("ascii"), value.decode("utf-8", "surrogateescape")))
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        exchange = self._exchange
-        if exchange is None:
+        receiver = self._receiver
+        if receiver is None or self._complete:
             return
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return  # an interim answer (RFC 9110 §15.2); 101 ends in HttpParserUpgrade
         self._in_head = False
-        exchange.status = status
         if not 200 <= status <= 599:
             raise UpstreamInvalid(f"the upstream answered with status {status}, which was not asked for")
-        if exchange.is_head:
-            # The parser does not know the method and waits for a body that will not come.
-            self._succeed(exchange, reusable=self._parser.should_keep_alive())
-            return
-        length, chunked = _framing(exchange.headers)
-        if length > exchange.max_body:
-            raise UpstreamTooLarge(f"the answer has {length} bytes; at most {exchange.max_body} are taken")
-        self._until_close = length < 0 and not chunked and status not in _NO_BODY
+        length, chunked = _framing(self._headers)
+        receiver.headed(status, self._headers, length)
+        if receiver.is_head:
+            self._completed()
+        else:
+            self._until_close = length < 0 and not chunked and status not in _NO_BODY
 
     def on_body(self, data: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            self.close()
-            return
-        exchange.size += len(data)
-        if exchange.size > exchange.max_body:
-            raise UpstreamTooLarge(f"the answer is over {exchange.max_body} bytes")
-        exchange.body.append(data)
+        if self._complete:
+            self._spoiled = True
+        elif self._receiver is not None:
+            self._receiver.received(data)
 
     def on_message_complete(self) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            return
-        if not exchange.status:
-            exchange.headers.clear()  # of an interim answer
-            return
-        if not self._until_close:
-            self._succeed(exchange, reusable=self._parser.should_keep_alive())
+        if self._in_head:
+            self._headers = []  # of an interim answer
+        elif not self._until_close and not self._complete:
+            self._completed()
+
+    def _completed(self) -> None:
+        self._complete = True
+        if not self._parser.should_keep_alive():  # known only now: the parser forgets it
+            self._spoiled = True
 
     # Ends.
 
-    def _succeed(self, exchange: Exchange, *, reusable: bool) -> None:
-        body = exchange.body[0] if len(exchange.body) == 1 else b"".join(exchange.body)
-        if not exchange.future.done():
-            headers = CIMultiDictProxy(CIMultiDict(exchange.headers))
-            exchange.future.set_result(UpstreamResponse(exchange.status, headers, body))
-        self._end(reusable and not self.closed)
+    def _finish(self) -> None:
+        """The answer is whole, and the parser has been left."""
+        receiver = self._receiver
+        assert receiver is not None
+        reusable = not self._spoiled and not self.closed
+        if receiver.is_head:
+            self._parser = None  # it does not know the method and waits for a body that will not come
+        self._end(reusable)
+        receiver.ended()
 
     def _fail(self, error: GatewayError) -> None:
-        exchange = self._exchange
-        if exchange is not None and not exchange.future.done():
-            exchange.future.set_exception(error)
+        receiver = self._receiver
+        self._complete = False
         self._end(False)
+        if receiver is not None:
+            receiver.failed(error)
 
     def _end(self, reusable: bool) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        had = self._exchange is not None
-        self._exchange = None
+        self._receiver = None
         self.idle_since = self._loop.time()
         if not reusable:
             self.close()
-        if had:
-            self._released(self, reusable)
+        self._released(self, reusable)
 
     def _retire(self) -> None:
         self.close()
@@ -240,27 +236,33 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """The timer: a time-out if nothing has come for as long as is allowed, else another look."""
-        limit = self._idle_s if self._reading else self._first_byte_s
-        due = self._last + limit
-        if due > self._loop.time():
-            self._timer = self._loop.call_at(due, self._look)
-            return
         self._timer = None
+        if self._receiver is None:
+            return
+        limit = self._idle_s if self._reading else self._first_byte_s
+        due, now = self._last + limit, self._loop.time()
+        if due > now:
+            # What is waited for may change in between, and with it how long.
+            self._timer = self._loop.call_at(min(due, now + min(self._first_byte_s, self._idle_s)), self._look)
+            return
         what = "paused for {:g} s within its answer" if self._reading else "did not begin to answer within {:g} s"
         self._fail(UpstreamTimeout(f"the upstream {what.format(limit)}"))
 
 
-class Unanswered(UpstreamUnreachable):
-    """The connection ended before any byte of an answer: if it was kept from before, the request may be sent again."""
+def _refusal(error: HttpParserError) -> GatewayError:
+    """What a parser's error means: its own, or that of the callback in which it arose."""
+    cause = error.__context__
+    if isinstance(cause, GatewayError):
+        return cause
+    return UpstreamInvalid("the upstream's answer breaks HTTP", internal=str(error))
 
 
-def _framing(headers: list[tuple[str, str]]) -> tuple[int, bool]:
+def _framing(headers: RawHeaders) -> tuple[int, bool]:
     """The declared length (-1 without one), and whether the body is in chunks. The parser has checked both."""
     length, chunked = -1, False
     for name, value in headers:
-        lowered = name.lower()
-        if lowered == "content-length":
+        if len(name) == 14 and name.lower() == b"content-length":
             length = int(value)
-        elif lowered == "transfer-encoding":
-            chunked = value.lower().rpartition(",")[2].strip() == "chunked"
+        elif len(name) == 17 and name.lower() == b"transfer-encoding":
+            chunked = value.lower().rpartition(b",")[2].strip() == b"chunked"
     return length, chunked

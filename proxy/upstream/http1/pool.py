@@ -2,13 +2,19 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from ssl import SSLContext
+from typing import TypeVar
 
 from proxy.errors import UpstreamBusy, UpstreamTimeout, UpstreamUnreachable
 from proxy.plan.nodes import Endpoint, UpstreamPlan
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.beginning import begin_by_task
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.connection import Connection, Unanswered
+from proxy.upstream.http1.receiver import Whole
 from proxy.upstream.http1.wire import encode_request
+
+T = TypeVar("T")
 
 LIFETIME_S = 600.0
 # What may be sent twice when a kept connection turns out to be closed (RFC 9110 §9.2.1, RFC 9112 §9.3.1).
@@ -37,12 +43,16 @@ class Pool:
         """How many are open."""
         return len(self._open)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are sent or wait for a connection."""
+        return len(self._open) - len(self._idle) + self._connecting + len(self._waiting)
+
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send one request and wait for its answer. Raises a `GatewayError`; cancelling it closes the connection."""
         if self._closed:
             raise RuntimeError("the pool is closed")
-        target = self._endpoint.base_path + request.target
-        data = encode_request(request.method, target, request.headers, request.body, self._endpoint.authority)
+        data = self._encode(request)
         while True:
             connection = self._take() or await self._acquire()
             kept = connection.used > 0
@@ -53,15 +63,43 @@ class Pool:
                     raise
                 self._drop_idle()  # they are as old as this one was
 
+    def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
+        """The same without a task: the request is on the wire when this returns, if a connection is free."""
+        data = self._encode(request)
+        connection = self._take()
+        if connection is None:
+            return begin_by_task(self.send, request, done)
+        kept = connection.used > 0
+        again: Cancel | None = None
+
+        def ended(answer: UpstreamResponse | Exception) -> None:
+            nonlocal again
+            if kept and isinstance(answer, Unanswered) and request.method in _SAFE:
+                self._drop_idle()
+                again = begin_by_task(self.send, request, done)
+            else:
+                done(answer)
+
+        receiver = Whole(ended, is_head=request.method == "HEAD", max_body=request.max_body)
+        connection.send(data, receiver)
+        return lambda: connection.cancel(receiver) if again is None else again()
+
+    def _encode(self, request: UpstreamRequest) -> bytes:
+        target = self._endpoint.base_path + request.target
+        return encode_request(request.method, target, request.headers, request.body, self._endpoint.authority)
+
     async def _exchange(self, connection: Connection, data: bytes, request: UpstreamRequest) -> UpstreamResponse:
-        future: asyncio.Future[UpstreamResponse] = self._loop.create_future()
-        connection.send(data, future, is_head=request.method == "HEAD", max_body=request.max_body)
+        future: asyncio.Future[UpstreamResponse | Exception] = self._loop.create_future()
+        receiver = Whole(partial(settle, future), is_head=request.method == "HEAD", max_body=request.max_body)
+        connection.send(data, receiver)
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
-            self._forget(connection)
-            connection.close()
+            connection.cancel(receiver)
             raise
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _take(self) -> Connection | None:
         """An idle connection that is young enough, the one used last; None if there is none."""
@@ -162,3 +200,9 @@ class Pool:
         self._idle.clear()
         while self._wake(None):
             pass
+
+
+def settle(future: "asyncio.Future[T]", result: T) -> None:
+    """Give a future its result, unless whoever waited has given up."""
+    if not future.done():
+        future.set_result(result)

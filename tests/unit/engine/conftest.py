@@ -13,7 +13,8 @@ from proxy.document import encode_json
 from proxy.loading import load
 from proxy.message import Request
 from proxy.plan.nodes import RoutePlan
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.beginning import begin_by_task
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 
 
 class Hand:
@@ -33,6 +34,9 @@ class Hand:
         except asyncio.CancelledError:
             self.cancelled.append(request.target)
             raise
+
+    def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
+        return begin_by_task(self.send, request, done)
 
     def _event(self, target: str) -> asyncio.Event:
         return self._asked.setdefault(target, asyncio.Event())
@@ -57,7 +61,7 @@ class Hand:
             future.set_exception(value)
         else:
             body = value if isinstance(value, bytes) else encode_json(value)
-            future.set_result(UpstreamResponse(status, CIMultiDictProxy(CIMultiDict(headers or {})), body))
+            future.set_result(UpstreamResponse.of(status, CIMultiDict(headers or {}), body))
 
     @property
     def targets(self) -> list[str]:

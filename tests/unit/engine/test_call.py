@@ -2,7 +2,7 @@ import gzip
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from proxy.engine.call import build_request, is_wanted, judge
 from proxy.engine.outcome import Done, Failed, header_mapping
@@ -13,7 +13,7 @@ from proxy.upstream.exchange import UpstreamResponse
 
 def response(body: bytes = b"{}", status: int = 200, **headers: str) -> UpstreamResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return UpstreamResponse(status, CIMultiDictProxy(CIMultiDict(named)), body)
+    return UpstreamResponse.of(status, CIMultiDict(named), body)
 
 
 def call_of(route_of: Any, text: str) -> Any:

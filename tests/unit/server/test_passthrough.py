@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from proxy.errors import DeadlineExceeded, UpstreamUnreachable
 from proxy.events import CallFinished
@@ -27,7 +27,7 @@ class Upstream:
             raise self.failure
         if self.silent:
             await asyncio.Event().wait()
-        return UpstreamResponse(206, CIMultiDictProxy(self.headers), b"body")
+        return UpstreamResponse.of(206, self.headers, b"body")
 
 
 class Passing:

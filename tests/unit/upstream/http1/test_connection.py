@@ -10,6 +10,7 @@ from proxy.errors import GatewayError, UpstreamInvalid, UpstreamTimeout, Upstrea
 from proxy.testing.virtual import run_virtually
 from proxy.upstream.exchange import UpstreamResponse
 from proxy.upstream.http1.connection import Connection, Unanswered
+from proxy.upstream.http1.receiver import Whole
 
 
 class Transport(asyncio.Transport):
@@ -39,7 +40,15 @@ class Talk:
 
     def ask(self, is_head: bool = False, max_body: int = 1000) -> None:
         self.future: asyncio.Future[UpstreamResponse] = asyncio.get_running_loop().create_future()
-        self.connection.send(b"GET", self.future, is_head=is_head, max_body=max_body)
+        future = self.future
+
+        def done(answer: UpstreamResponse | Exception) -> None:
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+        self.connection.send(b"GET", Whole(done, is_head=is_head, max_body=max_body))
 
     def hear(self, *chunks: bytes, ends: bool = False) -> "Talk":
         for chunk in chunks:

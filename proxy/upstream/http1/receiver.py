@@ -1,0 +1,61 @@
+"""Takes the parts of one answer as they arrive. `Whole` collects them; the connection knows only the protocol."""
+
+from typing import Protocol
+
+from proxy.errors import GatewayError, UpstreamTooLarge
+from proxy.upstream.exchange import Done, RawHeaders, UpstreamResponse
+
+
+class Receiver(Protocol):
+    """Whoever asked. After `ended` or `failed`, of which exactly one is called, nothing more comes."""
+
+    is_head: bool
+
+    def headed(self, status: int, headers: RawHeaders, length: int) -> None:
+        """The final head is here; `length` is the declared one, -1 without. May raise a `GatewayError` to refuse."""
+        ...
+
+    def received(self, data: bytes) -> None:
+        """A piece of the body. May raise a `GatewayError` to refuse."""
+        ...
+
+    def ended(self) -> None:
+        """The answer is whole."""
+        ...
+
+    def failed(self, error: GatewayError) -> None:
+        """There is no answer, or no rest of it."""
+        ...
+
+
+class Whole:
+    """Collects a body of at most `max_body` bytes, then calls `done` once, with the answer or the error."""
+
+    __slots__ = ("_body", "_done", "_headers", "_max_body", "_size", "_status", "is_head")
+
+    def __init__(self, done: Done, *, is_head: bool, max_body: int) -> None:
+        self._done = done
+        self.is_head = is_head
+        self._max_body = max_body
+        self._status = 0
+        self._headers: RawHeaders = []
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def headed(self, status: int, headers: RawHeaders, length: int) -> None:
+        if length > self._max_body and not self.is_head:
+            raise UpstreamTooLarge(f"the answer has {length} bytes; at most {self._max_body} are taken")
+        self._status, self._headers = status, headers
+
+    def received(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._max_body:
+            raise UpstreamTooLarge(f"the answer is over {self._max_body} bytes")
+        self._body.append(data)
+
+    def ended(self) -> None:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._done(UpstreamResponse(self._status, self._headers, body))
+
+    def failed(self, error: GatewayError) -> None:
+        self._done(error)
