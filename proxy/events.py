@@ -3,14 +3,14 @@
 The runtime says what happened; it does not know whether a metric, a log line or a test is listening.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from proxy.message import Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFinished:
+class RequestFinished(Struct, frozen=True):
     """A client has its answer. `seconds` is the time from the request's headers to the answer's."""
 
     request: Request
@@ -19,8 +19,7 @@ class RequestFinished:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallFinished:
+class CallFinished(Struct, frozen=True):
     """A call to an upstream has ended; `status` is 0 when there was no answer."""
 
     route: str
@@ -31,8 +30,16 @@ class CallFinished:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class CacheLooked(Struct, frozen=True):
+    """Answers were looked for among those that a call keeps: `hit`, `stale` or `miss`, so many times."""
+
+    route: str
+    call: str
+    result: str
+    count: int
+
+
+class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
     generation: int
@@ -40,15 +47,14 @@ class Reloaded:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadFailed:
+class ReloadFailed(Struct, frozen=True):
     """A new configuration was refused; the one before it goes on."""
 
     reason: str
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | Reloaded | ReloadFailed
+Event = RequestFinished | CallFinished | CacheLooked | Reloaded | ReloadFailed
 
 
 class Observer(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.cache.memory import MemoryStore
 from proxy.clock import monotonic, timestamp
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
 from proxy.loading import Loaded, load
@@ -44,12 +45,19 @@ class ConfigRefused(Exception):
 class Generation:
     """One configuration, serving. Held by the requests that began on it."""
 
-    def __init__(self, number: int, plan: Plan, clients: Mapping[str, UpstreamClient], observer: Observer) -> None:
+    def __init__(
+        self,
+        number: int,
+        plan: Plan,
+        clients: Mapping[str, UpstreamClient],
+        observer: Observer,
+        store: MemoryStore | None = None,
+    ) -> None:
         self.number = number
         self.plan = plan
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer)
+        self.services = Services(plan, clients, observer, store)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
@@ -100,6 +108,7 @@ class Gateway:
         self._env = env
         self._observers = tuple(observers)
         self._registry = Registry()
+        self._store = MemoryStore(0)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -167,7 +176,8 @@ class Gateway:
         clients = self._registry.take(plan.upstreams.values())
         old = self._current
         number = 1 if old is None else old.number + 1
-        self._current = Generation(number, plan, clients, self.observe)
+        self._store.resize(plan.server.cache_bytes)
+        self._current = Generation(number, plan, clients, self.observe, self._store)
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")
             self._retiring.add(task)

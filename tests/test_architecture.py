@@ -19,6 +19,7 @@ FLOORS = (
     ("config",),
     ("plan",),
     ("observe", "upstream", "loading"),
+    ("cache",),
     ("engine",),
     ("server",),
     ("gateway", "testing"),

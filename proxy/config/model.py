@@ -4,97 +4,22 @@ Expressions are checked later, by the compiler that needs their meaning; here th
 ever read while a request runs.
 """
 
-import re
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
-from proxy.config.units import parse_duration, parse_share, parse_size
-from proxy.problems import Invalid
-
-
-def _unit(parse: Any) -> BeforeValidator:
-    """A validator from a parser that raises `Invalid`, keeping its code and hint."""
-
-    def validate(value: object) -> object:
-        try:
-            return parse(value)
-        except Invalid as error:
-            raise PydanticCustomError(
-                "config", "{message}", {"message": error.message, "code": error.code, "hint": error.hint}
-            ) from None
-
-    return BeforeValidator(validate)
-
-
-def complain(code: str, message: str, hint: str = "") -> PydanticCustomError:
-    """A validation error that becomes a problem with this code and hint."""
-    return PydanticCustomError("config", "{message}", {"message": message, "code": code, "hint": hint})
-
-
-Seconds = Annotated[
-    float, _unit(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"})
-]
-Bytes = Annotated[
-    int,
-    _unit(parse_size),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"}),
-]
-Share = Annotated[float, _unit(parse_share), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"})]
-
-
-def _condition(value: object) -> object:
-    if not isinstance(value, str | bool):
-        raise complain("wrong-type", f"a condition is text, not {value!r}"[:120], "quote it: 'size(items) > 0'")
-    return value
-
-
-Cel = Annotated[
-    str | bool,
-    BeforeValidator(_condition),
-    WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"}),
-]
-Status = Annotated[int, Field(ge=100, le=599)]
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
-
-
-def _in_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _status_pattern(value: object) -> object:
-    text = str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"[1-5](?:xx|[0-9]{2})", text):
-        raise complain("bad-status", f"{value!r} is not a status", "write 404 or 4xx")
-    return text
-
-
-StatusPattern = Annotated[
-    str,
-    BeforeValidator(_status_pattern),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[1-5]xx$"}]}),
-]
-Statuses = Annotated[list[StatusPattern], BeforeValidator(_one_or_many)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors; nothing is converted silently."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-
-
-S = TypeVar("S", bound=Strict)
-
-
-def one(model: type[S]) -> Callable[[], S]:
-    """A default factory that gives one frozen instance to all; pydantic would copy it deeply for each route."""
-    instance = model()
-    return lambda: instance
+from proxy.config.calls import Call
+from proxy.config.fields import (
+    Bytes,
+    Seconds,
+    Status,
+    Statuses,
+    Strict,
+    complain,
+    in_list,
+    one,
+    one_or_many,
+)
 
 
 class Timeouts(Strict):
@@ -137,7 +62,7 @@ class Match(Strict):
     """What requests a route is for. `GET /path` is short for `{path: /path, methods: [GET]}`."""
 
     path: str
-    methods: Annotated[list[str], BeforeValidator(_one_or_many)] | None = None
+    methods: Annotated[list[str], BeforeValidator(one_or_many)] | None = None
     host: str | None = None
     """A host name, or `*.example.com`."""
     headers: dict[str, str] = Field(default_factory=dict)
@@ -156,84 +81,6 @@ class Match(Strict):
             case [methods, path]:
                 return {"methods": methods.split(","), "path": path}
         raise complain("bad-match", f"{value!r} is not a match", "write GET /path, GET,POST /path or /path")
-
-
-class Batch(Strict):
-    """`from` is the list of keys; at most `size` of them are asked for at once."""
-
-    source: str = Field(alias="from")
-    size: int = Field(default=50, ge=1)
-
-
-class Call(Strict):
-    """One request to an upstream."""
-
-    get: str | None = None
-    post: str | None = None
-    put: str | None = None
-    patch: str | None = None
-    delete: str | None = None
-    head: str | None = None
-    query: dict[str, Any] = Field(default_factory=dict)
-    """A list repeats the key; null or missing leaves it out."""
-    headers: dict[str, Any] = Field(default_factory=dict)
-    body: Any = None
-    """Sent as JSON."""
-    form: dict[str, Any] | None = None
-    """Sent as application/x-www-form-urlencoded."""
-    decode: Literal["json", "text", "xml"] = "json"
-    lists: list[str] = Field(default_factory=list)
-    """With `decode: xml`: the elements that are a list also when there is only one."""
-    select: str | None = None
-    """A path inside the answer; what it selects is stored."""
-    when: Cel | None = None
-    """False: the call is skipped and its value is null."""
-    timeout: Seconds | None = None
-    ok: Statuses = Field(default_factory=lambda: ["2xx"])
-    """The statuses that count as success."""
-    ok_if: Cel | None = None
-    """A condition over this call's own status, headers and body."""
-    pass_status: Statuses = Field(default_factory=list)
-    """Statuses of a failure that become the route's own status."""
-    pass_body: bool = False
-    """Pass the upstream's JSON body with `pass_status`."""
-    fallback: Any = None
-    """The value when the call fails; writing it, even as null, makes the call optional."""
-    for_each: str | None = None
-    """A list; the call is made once for each of its distinct values that are not null, which is `$.each`."""
-    batch: Batch | None = None
-    """A list; the call is made for chunks of its distinct values that are not null; each chunk is `$.batch`."""
-    key: str | None = None
-    """The path of the key in each element returned; with it the elements can be found by $lookup."""
-    many: bool = False
-    """Several elements may have one key; $lookup gives the list of them."""
-    key_type: Literal["str"] | None = None
-    """`str` compares keys as text; otherwise their types must be equal too."""
-    concurrency: int = Field(default=8, ge=1, le=1000)
-    """Requests of a fan-out under way at once."""
-    distinct: bool = True
-    """False: `for_each` makes a call for each element, also for equal ones."""
-    tolerate: Share | None = None
-    """Fan-out: the share of elements that may fail before the call does."""
-    lazy: bool = False
-    """Started only when a fallback needs it."""
-    set_cookie: bool = False
-    """Pass the answer's Set-Cookie headers to the client, whose answer is then not stored."""
-    after: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
-    """Calls that must be over before this one starts, where no data says so."""
-    max_body: Bytes | None = None
-    sample: Any = None
-    """An example of the answer's body: `check` then finds paths that cannot match it."""
-    schema_: Any = Field(default=None, alias="schema")
-    """The JSON Schema of the answer's body, for the same."""
-
-    @property
-    def methods(self) -> list[str]:
-        """The method keys that are written; exactly one is right."""
-        return [key for key in METHOD_KEYS if getattr(self, key) is not None]
-
-
-METHOD_KEYS = ("get", "post", "put", "patch", "delete", "head")
 
 
 class PathRewrite(Strict):
@@ -350,7 +197,7 @@ class RouteTest(Strict):
 
     name: str
     request: RequestOfTest
-    stubs: dict[str, Annotated[list[Stub], BeforeValidator(_in_list)]] = Field(default_factory=dict)
+    stubs: dict[str, Annotated[list[Stub], BeforeValidator(in_list)]] = Field(default_factory=dict)
     """By call (for `proxy`: by upstream). Several are used in turn; the last one repeats."""
     expect: Expect = Field(default_factory=one(Expect))
 
@@ -416,6 +263,8 @@ class Server(Strict):
     """How long a client may take to send its body."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
+    cache_size: Bytes = 64 * 1024 * 1024
+    """What kept answers of calls may take of memory; those used longest ago go first."""
     compress: bool = True
     """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""
 
@@ -424,7 +273,7 @@ class Config(Strict):
     """The whole configuration of a gateway."""
 
     version: Literal[1]
-    include: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default_factory=list)
+    include: Annotated[list[str], BeforeValidator(one_or_many)] = Field(default_factory=list)
     defaults: Defaults = Field(default_factory=one(Defaults))
     server: Server = Field(default_factory=one(Server))
     upstreams: dict[str, Upstream] = Field(default_factory=dict)

@@ -74,7 +74,7 @@ def judge(call: CallPlan, response: UpstreamResponse) -> Outcome:
         _check_ok_if(call, response, value)
         if call.select is not None:
             value = _select(call, value)
-        return Done(response.status, response.headers, value, response.headers.get("X-Partial"))
+        return Done(response.status, response.headers, value, response.headers.get("X-Partial"), len(response.body))
     except GatewayError as error:
         return Failed(error, response.status)
 

@@ -8,29 +8,42 @@ from proxy.engine.context import build_scope
 from proxy.engine.negotiation import NotAcceptable, accepts
 from proxy.engine.respond import respond
 from proxy.engine.run import PassedBody, Run
-from proxy.events import CallFinished, Observer
+from proxy.engine.ways import Shared, make_ways
+from proxy.events import CacheLooked, CallFinished, Observer
 from proxy.message import CallRecord, Request, Response
 from proxy.plan.nodes import CallPlan, CompositePlan, RoutePlan
-from proxy.upstream.exchange import Upstream
+
+
+class _Watcher:
+    """Tells the observer what the calls of one route do."""
+
+    __slots__ = ("_observer", "_route")
+
+    def __init__(self, route: str, observer: Observer) -> None:
+        self._route = route
+        self._observer = observer
+
+    def called(self, call: CallPlan, record: CallRecord) -> None:
+        self._observer(
+            CallFinished(self._route, call.name, call.upstream, record.status, record.ms / 1000, record.error)
+        )
+
+    def looked(self, call: CallPlan, result: str, count: int) -> None:
+        self._observer(CacheLooked(self._route, call.name, result, count))
 
 
 def composite_action(
-    route: RoutePlan,
-    plan: CompositePlan,
-    upstreams: Mapping[str, Upstream],
-    forward: Mapping[str, tuple[str, ...]],
-    observer: Observer,
+    route: RoutePlan, plan: CompositePlan, shared: Shared, forward: Mapping[str, tuple[str, ...]], observer: Observer
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that composes. `forward` gives each upstream's additional client headers."""
     roots = plan.roots
-
-    def on_call(call: CallPlan, record: CallRecord) -> None:
-        observer(CallFinished(route.name, call.name, call.upstream, record.status, record.ms / 1000, record.error))
+    ways = make_ways(plan, shared)
+    watcher = _Watcher(route.name, observer)
 
     async def compose(request: Request) -> Response:
         check_accept(request, plan.media_type)
         scope = await build_scope(request, roots)
-        run = Run(plan, scope, request, upstreams, forward, on_call)
+        run = Run(plan, scope, request, ways, forward, watcher)
         try:
             await run.execute(request.received_at + route.timeout_s)
         except PassedBody as passed:

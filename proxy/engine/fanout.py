@@ -4,7 +4,7 @@
 order in which the elements were first seen, addressable by key.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,12 +39,24 @@ class Collection:
     index: Index = field(default_factory=dict)
 
 
-def parts_of(fan: FanPlan, scope: Scope) -> list[Part]:
-    """The requests to make. Raises `ExtractionFailed` or `TooManyItems` (`BadRequest` where the client chose them)."""
-    elements = _elements(fan, scope)
+@dataclass(slots=True)
+class FanOut:
+    """A fan-out under way: what is asked for, in order, and the requests for it."""
+
+    elements: list[Any] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+
+def parts_of(fan: FanPlan, scope: Scope, elements: list[Any]) -> list[Part]:
+    """The requests to make for these elements."""
     size = fan.size or 1
     chunks = [tuple(elements[start : start + size]) for start in range(0, len(elements), size)]
     return [Part(chunk, bind(fan, scope, chunk)) for chunk in chunks]
+
+
+def kept_part(fan: FanPlan, scope: Scope, element: Any, done: Done) -> Part:
+    """What needs no request: an element of a batch that is known from before."""
+    return Part((element,), bind(fan, scope, (element,)), outcome=done)
 
 
 def bind(fan: FanPlan, scope: Scope, elements: tuple[Any, ...]) -> Scope:
@@ -57,7 +69,8 @@ def bind(fan: FanPlan, scope: Scope, elements: tuple[Any, ...]) -> Scope:
     return inner
 
 
-def _elements(fan: FanPlan, scope: Scope) -> list[Any]:
+def elements_of(fan: FanPlan, scope: Scope) -> list[Any]:
+    """What to ask for. Raises `ExtractionFailed` or `TooManyItems` (`BadRequest` where the client chose them)."""
     found = fan.source(scope)
     if found is None:
         return []  # a call that was skipped: there is nothing to ask for
@@ -78,7 +91,7 @@ def _elements(fan: FanPlan, scope: Scope) -> list[Any]:
     return elements
 
 
-def judge_all(call: CallPlan, parts: list[Part]) -> Outcome:
+def judge_all(call: CallPlan, parts: Sequence[Part]) -> Outcome:
     """What the ends of its parts mean to a call. Without a fallback, more failures than are tolerated fail it."""
     assert call.fan is not None
     failures = [(element, failed) for part in parts if (failed := part.failure) for element in part.elements]
@@ -87,7 +100,7 @@ def judge_all(call: CallPlan, parts: list[Part]) -> Outcome:
     return Fanned([part.outcome for part in parts if isinstance(part.outcome, Done)], failures)
 
 
-def allowed(call: CallPlan, parts: list[Part]) -> int:
+def allowed(call: CallPlan, parts: Sequence[Part]) -> int:
     """How many elements may fail before the call does."""
     assert call.fan is not None
     return int(call.fan.tolerate * sum(len(part.elements) for part in parts))
@@ -103,11 +116,13 @@ def check_part(call: CallPlan, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def collect(call: CallPlan, parts: list[Part]) -> Collection:
+def collect(call: CallPlan, fanned: FanOut) -> Collection:
     """The collection of a fan-out whose parts have all ended. Failed ones count with their fallback, or not at all."""
     assert call.fan is not None
     keyed = call.keyed or Keyed(None)
-    return _collect_each(keyed, parts, call) if call.fan.size is None else _collect_batches(keyed, parts, call)
+    if call.fan.size is None:
+        return _collect_each(keyed, fanned.parts, call)
+    return _collect_batches(keyed, fanned, call)
 
 
 def value_of(part: Part, call: CallPlan) -> Any:
@@ -144,11 +159,12 @@ def _asked_key(keyed: Keyed, part: Part, value: Any) -> Hashable:
     return keyed.key(part.elements[0]) if key is None else key
 
 
-def _collect_batches(keyed: Keyed, parts: list[Part], call: CallPlan) -> Collection:
+def _collect_batches(keyed: Keyed, fanned: FanOut, call: CallPlan) -> Collection:
     """Matched by key: gaps, extras, duplicates and any order of the answer are all the same."""
+    parts = fanned.parts
     returned = [element for part in parts if isinstance(value := value_of(part, call), list) for element in value]
     index = build_index(returned, keyed)
-    wanted = [keyed.key(element) for part in parts for element in part.elements]
+    wanted = [keyed.key(element) for element in fanned.elements]
     collection = Collection()
     for key in dict.fromkeys(wanted):
         if key in index:

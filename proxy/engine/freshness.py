@@ -50,6 +50,21 @@ def parse_cache_control(text: str) -> Directives:
     )
 
 
+def lifetime(headers: Headers, at_most_s: float) -> float:
+    """For how many seconds an answer may be kept here, 0 for not at all.
+
+    It is for every client who sends the same, so what is private is not kept; what an answer says of its own lifetime
+    can only shorten `at_most_s` (RFC 9111 §5.2.2).
+    """
+    stated = _stated(headers)
+    if stated is None:
+        return at_most_s
+    if stated.no_store or stated.private or stated.no_cache:
+        return 0.0
+    own = stated.max_age if stated.s_maxage is None else stated.s_maxage
+    return at_most_s if own is None else min(at_most_s, float(own))
+
+
 def combine(answers: Iterable[Headers], *, complete: bool = True, private: bool = False) -> str | None:
     """The `Cache-Control` of an answer made of these, None to write none.
 

@@ -9,12 +9,13 @@ from proxy.message import Headers
 
 @dataclass(slots=True)
 class Done:
-    """The upstream answered with success; `value` is what is stored."""
+    """The upstream answered with success; `value` is what is stored, made of a body of `size` bytes."""
 
     status: int
     headers: Headers
     value: Any
     inner_partial: str | None = None
+    size: int = 0
 
 
 @dataclass(slots=True)

@@ -1,34 +1,30 @@
-"""Runs the calls of one request: asks the schedule, sends, waits, and stops at the deadline.
+"""Runs the calls of one request: asks the schedule, sends, and stops at the deadline.
 
-Everything that decides is synchronous (`schedule`, `call`); this module owns the tasks. When it returns or raises, no
-task of the request is left: a failure that decides the answer, the deadline and a client that went away all cancel the
-calls under way, which closes their connections.
+Everything that decides is synchronous (`schedule`, `call`, `fanout`), and so is this: answers come as callbacks, and
+only `execute` waits. When it returns or raises, nothing of the request is under way: a failure that decides the answer,
+the deadline and a client that went away all cancel the calls, which closes their connections.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
+from proxy.cache.flights import Flights
 from proxy.clock import monotonic
-from proxy.engine.call import build_request, is_wanted, judge
-from proxy.engine.crowd import Enough, ask_all
-from proxy.engine.fanout import Part, allowed, bind, check_part, collect, judge_all, parts_of
+from proxy.engine.ask import Ask, Begin
+from proxy.engine.call import build_request, is_wanted
+from proxy.engine.crowd import Crowd
+from proxy.engine.fanout import FanOut, Part, bind, collect, elements_of, judge_all, kept_part, parts_of
 from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped, describe
 from proxy.engine.schedule import Next, Schedule, State
-from proxy.errors import (
-    BadRequest,
-    DeadlineExceeded,
-    GatewayError,
-    PassedStatus,
-    UpstreamTimeout,
-)
+from proxy.engine.ways import Way, coalescing
+from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus
 from proxy.expr.scope import MISSING, Scope
 from proxy.merge.keys import build_index
 from proxy.message import CallRecord, Request
 from proxy.plan.nodes import CallPlan, CompositePlan, FanPlan
-from proxy.upstream.exchange import Upstream, UpstreamRequest, UpstreamResponse
-
-T = TypeVar("T")
+from proxy.upstream.exchange import UpstreamRequest
 
 FORWARDED = ("Accept-Language", "Traceparent", "Tracestate")
 """What every call gets of the client's headers, besides the request id."""
@@ -42,6 +38,18 @@ class PassedBody(PassedStatus):
         self.body = body
 
 
+class Watcher(Protocol):
+    """Who is told what the calls of a run do."""
+
+    def called(self, call: CallPlan, record: CallRecord) -> None:
+        """A request of a call has ended."""
+        ...
+
+    def looked(self, call: CallPlan, result: str, count: int) -> None:
+        """So many answers were looked for among those that are kept: `hit`, `stale` or `miss`."""
+        ...
+
+
 class Run:
     """One composite request under way. Use `execute` once; then `outcomes` and the scope hold what came."""
 
@@ -50,21 +58,24 @@ class Run:
         plan: CompositePlan,
         scope: Scope,
         request: Request,
-        upstreams: Mapping[str, Upstream],
+        ways: Sequence[Way],
         forward: Mapping[str, tuple[str, ...]],
-        on_call: Callable[[CallPlan, CallRecord], None],
+        watcher: Watcher,
     ) -> None:
         self._calls = plan.calls
         self._scope = scope
         self._request = request
-        self._upstreams = upstreams
+        self._ways = ways
         self._forward = forward
-        self._on_call = on_call
+        self._watcher = watcher
         self._schedule = Schedule(plan.calls)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._fans: dict[int, list[Part]] = {}
-        self._sends: dict[tuple[Any, ...], asyncio.Task[UpstreamResponse]] = {}
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._asks: dict[int, Ask] = {}
+        self._crowds: dict[int, Crowd] = {}
+        self._fans: dict[int, FanOut] = {}
+        self._flights: Flights | None = None
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._left: list[asyncio.Future[Any]] = []
         self._expired = False
         self._reads_calls = plan.reads_calls
         if plan.reads_calls:
@@ -73,7 +84,7 @@ class Run:
 
     async def execute(self, deadline: float) -> None:
         """Run to the end, or to `deadline` (on the monotonic clock). Raises the `GatewayError` that ends the route."""
-        timer = asyncio.get_running_loop().call_at(deadline, self._expire)
+        timer = self._loop.call_at(deadline, self._expire)
         try:
             for call in self._calls:
                 for check in call.client_checks:
@@ -82,31 +93,37 @@ class Run:
             await self._done
         finally:
             timer.cancel()
-            await self._stop()
+            if left := self._stop():
+                await asyncio.wait(left)
 
-    async def _stop(self) -> None:
-        left = [task for task in (*self._tasks.values(), *self._sends.values()) if not task.done()]
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left)
+    def _stop(self) -> "list[asyncio.Future[Any]]":
+        """Cancel what is under way. Gives what is then still to be waited for."""
+        for index in (*self._asks, *self._crowds):
+            self._cancel(index)
+        return self._left
+
+    def _crashed(self, defect: Exception) -> None:
+        """A defect ends the request at once, and is not waited for until the deadline."""
+        if not self._done.done():
+            self._done.set_exception(defect)
 
     def _go(self, step: Next) -> None:
         """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
-        ready: list[tuple[CallPlan, UpstreamRequest | list[Part]]] = []
+        ready: list[tuple[CallPlan, UpstreamRequest | FanOut]] = []
         ended: list[tuple[int, Outcome]] = []
         for index in step.calls:
             prepared = self._prepare(self._calls[index])
-            if isinstance(prepared, UpstreamRequest | list):
+            if isinstance(prepared, UpstreamRequest | FanOut):
                 ready.append((self._calls[index], prepared))
             else:
                 ended.append((index, prepared))
         if self._done.done():
             return
         for call, work in ready:
-            task = spawn(self._perform_fan(call, work) if isinstance(work, list) else self._perform(call, work))
-            task.add_done_callback(self._check_for_crash)
-            self._tasks[call.index] = task
+            if isinstance(work, FanOut):
+                self._ask_crowd(call, work)
+            else:
+                self._ask(call, work)
         for index, outcome in ended:
             self._finish(index, outcome)
         for index in step.fallbacks:
@@ -114,115 +131,159 @@ class Run:
         if self._schedule.finished and not self._done.done():
             self._done.set_result(None)
 
-    def _check_for_crash(self, task: asyncio.Task[None]) -> None:
-        """A defect ends the request at once, and is not waited for until the deadline."""
-        if not task.cancelled() and (crash := task.exception()) is not None and not self._done.done():
-            self._done.set_exception(crash)
-
-    def _prepare(self, call: CallPlan) -> UpstreamRequest | list[Part] | Outcome:
+    def _prepare(self, call: CallPlan) -> UpstreamRequest | FanOut | Outcome:
         if self._expired:
             return Failed(DeadlineExceeded("the route's time was over before it could start"))
         try:
-            if not call.when_each and not is_wanted(call, self._scope):
+            if not call.when_each and call.when is not None and not is_wanted(call, self._scope):
                 return Skipped()
             if call.fan is not None:
                 return self._prepare_fan(call, call.fan)
-            return build_request(call, self._scope, self._forwarded(call))
+            request = build_request(call, self._scope, self._forwarded(call))
+            return request if call.cache is None else self._kept(call, request) or request
         except BadRequest as error:
             self._end(call, error)
             return Failed(error)
         except GatewayError as error:
             return Failed(error)
 
-    def _prepare_fan(self, call: CallPlan, fan: FanPlan) -> list[Part] | Outcome:
-        parts = self._fans[call.index] = parts_of(fan, self._scope)
+    def _prepare_fan(self, call: CallPlan, fan: FanPlan) -> FanOut | Outcome:
         forwarded = self._forwarded(call)
-        for part in parts:
+        elements = elements_of(fan, self._scope)
+        fanned = self._fans[call.index] = FanOut(elements)
+        if call.cache is not None and call.cache.per_key:
+            fanned.parts, elements = self._kept_parts(call, fan, elements)
+        fanned.parts += parts_of(fan, self._scope, elements)
+        for part in fanned.parts:
             try:
+                if part.outcome is not None:
+                    continue
                 if call.when_each and not is_wanted(call, part.scope):
                     part.outcome = Skipped()
                 else:
                     part.request = build_request(call, part.scope, forwarded)
+                    if call.cache is not None and not call.cache.per_key:
+                        part.outcome = self._kept(call, part.request)
             except BadRequest:
                 raise
             except GatewayError as error:
                 part.outcome = Failed(error)
-        return parts if any(part.outcome is None for part in parts) else judge_all(call, parts)
+        if any(part.outcome is None for part in fanned.parts):
+            return fanned
+        return judge_all(call, fanned.parts)
 
     def _forwarded(self, call: CallPlan) -> list[tuple[str, str]]:
         headers = self._request.headers
-        names = (*FORWARDED, *self._forward[call.upstream])
-        pairs = [(name, value) for name in names for value in headers.getall(name, ())]
-        return [
+        pairs = [
             ("Accept", "application/json" if call.decode == "json" else "*/*"),
             ("X-Request-Id", self._request.id),
-            *pairs,
         ]
+        for name in (*FORWARDED, *self._forward[call.upstream]):
+            if name in headers:
+                pairs += [(name, value) for value in headers.getall(name)]
+        return pairs
 
-    async def _perform(self, call: CallPlan, request: UpstreamRequest) -> None:
-        started = monotonic()
-        outcome, status = await self._ask(call, request)
-        self._log(call, outcome, status, monotonic() - started)
+    def _begin(self, call: CallPlan) -> Begin:
+        begin = self._ways[call.index].begin
+        if not call.shared or call.coalesce:
+            return begin
+        if self._flights is None:
+            self._flights = Flights()
+        return coalescing(begin, self._flights, call.upstream)
+
+    def _ask(self, call: CallPlan, request: UpstreamRequest) -> None:
+        ended = partial(self._answered, call, request)
+        self._asks[call.index] = Ask(call, self._begin(call), request, ended, self._crashed)
+
+    def _answered(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome, status: int, s: float) -> None:
+        record = self._log(call, outcome, status, s)
+        self._watcher.called(call, record)
+        if call.cache is not None:
+            outcome = self._keep(call, request, outcome)
         self._finish(call.index, outcome)
 
-    async def _perform_fan(self, call: CallPlan, parts: list[Part]) -> None:
-        assert call.fan is not None
-        started = monotonic()
-        asked = [part for part in parts if part.request is not None]
-        failing = sum(len(part.elements) for part in parts if part.failure)
+    def _ask_crowd(self, call: CallPlan, fanned: FanOut) -> None:
+        started = self._loop.time()
 
-        async def ask(part: Part) -> None:
-            nonlocal failing
+        def answered(part: Part, status: int, seconds: float) -> None:
+            assert part.outcome is not None
             assert part.request is not None
-            outcome, _ = await self._ask(call, part.request)
-            part.outcome = check_part(call, outcome)
-            failing += len(part.elements) if part.failure else 0
-            if call.fallback is None and failing > allowed(call, parts):
-                raise Enough
+            self._watcher.called(call, _record(call, part.outcome, status, seconds))
+            if call.cache is not None:
+                part.outcome = self._keep_part(call, part, part.request)
 
-        await ask_all(asked, call.fan.concurrency, ask)
-        outcome = judge_all(call, parts)
-        self._log(call, outcome, _last_status(parts), monotonic() - started, len(asked))
-        self._finish(call.index, outcome)
+        def ended() -> None:
+            outcome = judge_all(call, fanned.parts)
+            self._log(call, outcome, _last_status(fanned.parts), self._loop.time() - started, crowd.size)
+            self._finish(call.index, outcome)
 
-    async def _ask(self, call: CallPlan, request: UpstreamRequest) -> tuple[Outcome, int]:
-        """Send one request; what its answer means, and its status (0 without one)."""
-        started = monotonic()
-        status = 0
-        try:
-            response = await self._send_in_time(call, request)
-            status = response.status
-            outcome = judge(call, response)
-        except GatewayError as error:
-            outcome = Failed(error)
-        self._on_call(call, _record(call, outcome, status, monotonic() - started))
-        return outcome, status
+        crowd = Crowd(call, self._begin(call), fanned.parts, answered, ended, self._crashed)
+        self._crowds[call.index] = crowd
 
-    async def _send_in_time(self, call: CallPlan, request: UpstreamRequest) -> UpstreamResponse:
-        if call.timeout_s is None:
-            return await self._send(call, request)
-        try:
-            async with asyncio.timeout(call.timeout_s):
-                return await self._send(call, request)
-        except TimeoutError:
-            raise UpstreamTimeout(f"no answer within {call.timeout_s:g} s") from None
-
-    async def _send(self, call: CallPlan, request: UpstreamRequest) -> UpstreamResponse:
-        upstream = self._upstreams[call.upstream]
-        if not call.shared:
-            return await upstream.send(request)
-        key = (call.upstream, request.target, request.max_body, *request.headers.items())
-        task = self._sends.get(key)
-        if task is None:
-            task = self._sends[key] = spawn(upstream.send(request))
-            task.add_done_callback(_take_exception)
-        # The answer is for both: one that stops waiting must not take it from the other.
-        return await asyncio.shield(task)
-
-    def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> None:
+    def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
         record = _record(call, outcome, status, seconds, requests)
         record.started_ms = round((monotonic() - seconds - self._request.received_at) * 1000, 3)
         self._request.calls.append(record)
+        return record
+
+    # What is kept from other requests.
+
+    def _kept(self, call: CallPlan, request: UpstreamRequest) -> Done | None:
+        """An answer from before, if there is one; a stale one is asked for anew behind the client's back."""
+        way, now = self._ways[call.index], self._loop.time()
+        assert way.cache is not None
+        key = way.cache.key(request)
+        found = way.cache.find(key, now)
+        self._watcher.looked(call, "miss" if found is None else "stale" if found.stale else "hit", 1)
+        if found is None:
+            return None
+        if found.stale:
+            way.cache.refresh(key, request, way.begin, now)
+        if call.fan is None:
+            self._log(call, found.done, found.done.status, 0.0, 0)
+        return found.done
+
+    def _kept_parts(self, call: CallPlan, fan: FanPlan, elements: list[Any]) -> tuple[list[Part], list[Any]]:
+        """Of a batch: the elements that are known from before, and those to ask for."""
+        cache, keyed = self._ways[call.index].cache, call.keyed
+        assert cache is not None
+        assert keyed is not None
+        found, wanted = cache.find_elements(self._base_key(call, fan), elements, keyed, self._loop.time())
+        for result, count in (("hit", len(found)), ("miss", len(wanted))):
+            if count:
+                self._watcher.looked(call, result, count)
+        return [kept_part(fan, self._scope, element, done) for element, done in found], wanted
+
+    def _base_key(self, call: CallPlan, fan: FanPlan) -> Hashable:
+        """What all elements of a batch are kept under: its request without any of them."""
+        cache = self._ways[call.index].cache
+        assert cache is not None
+        return cache.key(build_request(call, bind(fan, self._scope, ()), self._forwarded(call)))
+
+    def _keep(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome) -> Outcome:
+        """Keep a good answer; a failure may be answered by one from before."""
+        cache, now = self._ways[call.index].cache, self._loop.time()
+        assert cache is not None
+        key = cache.key(request)
+        if isinstance(outcome, Failed):
+            rescued = cache.rescue(key, now)
+            if rescued is not None:
+                self._watcher.looked(call, "stale", 1)
+            return rescued or outcome
+        cache.keep(key, request, outcome, now)
+        return outcome
+
+    def _keep_part(self, call: CallPlan, part: Part, request: UpstreamRequest) -> Outcome:
+        assert part.outcome is not None
+        cache, fan = self._ways[call.index].cache, call.fan
+        assert cache is not None
+        assert fan is not None
+        if not cache.per_key:
+            return self._keep(call, request, part.outcome)
+        cache.keep_elements(self._base_key(call, fan), request, part.elements, part.outcome, self._loop.time())
+        return part.outcome
+
+    # How calls end.
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         """A call has ended. Its value goes into the scope, or its failure decides the route."""
@@ -253,7 +314,7 @@ class Run:
                 value = call.fallback(self._scope)
                 self._settle(call, None if value is MISSING else value)
                 return
-            for part in self._fans.get(index, ()):
+            for part in self._fans[index].parts if index in self._fans else ():
                 if part.failure is not None:
                     value = call.fallback(bind(call.fan, self._scope, part.elements))
                     part.fallback = None if value is MISSING else value
@@ -269,7 +330,7 @@ class Run:
         self._go(self._schedule.settle(call.index))
 
     def _settle_fan(self, call: CallPlan) -> None:
-        collection = collect(call, self._fans.get(call.index, []))
+        collection = collect(call, self._fans.get(call.index) or FanOut())
         self._scope[call.name] = collection.elements
         self._scope.indexes[call.name] = collection.index
         self._go(self._schedule.settle(call.index))
@@ -295,24 +356,31 @@ class Run:
                 return
             match self._schedule.state(index):
                 case State.RUNNING:
-                    if (task := self._tasks.get(index)) is not None:
-                        task.cancel()
+                    self._cancel(index)
                     self._finish(index, self._cut_off(call))
                 case State.FAILED:
                     self._fall_back(index)
+
+    def _cancel(self, index: int) -> None:
+        """Stop asking for a call. What is then still to be waited for, `execute` waits for at the end."""
+        if (ask := self._asks.get(index)) is not None and (rest := ask.cancel()) is not None:
+            self._left.append(rest)
+        if (crowd := self._crowds.get(index)) is not None:
+            self._left += crowd.cancel()
 
     def _cut_off(self, call: CallPlan) -> Outcome:
         """What the deadline makes of a call under way; of a fan-out, what has been answered stays."""
         failure = Failed(DeadlineExceeded("the route's time was over before it answered"))
         seconds = monotonic() - self._request.received_at
-        self._on_call(call, _record(call, failure, 0, seconds))
+        self._watcher.called(call, _record(call, failure, 0, seconds))
         outcome: Outcome = failure
         if call.fan is not None:
-            parts = self._fans[call.index]
+            parts = self._fans[call.index].parts
             for part in parts:
                 part.outcome = part.outcome or failure
             outcome = judge_all(call, parts)
-        self._log(call, outcome, 0, seconds, len(self._fans.get(call.index, (0,))))
+        crowd = self._crowds.get(call.index)
+        self._log(call, outcome, 0, seconds, 1 if crowd is None else crowd.size)
         return outcome
 
 
@@ -335,14 +403,3 @@ def _last_status(parts: list[Part]) -> int:
     statuses = [part.outcome.status for part in parts if isinstance(part.outcome, Done | Failed)]
     bad = [part.outcome.status for part in parts if isinstance(part.outcome, Failed)]
     return (bad or statuses or [0])[0]
-
-
-def _take_exception(task: asyncio.Task[Any]) -> None:
-    """All who waited for it may have given up; then nobody else would take its failure."""
-    if not task.cancelled():
-        task.exception()
-
-
-def spawn(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task of this request; `Run` owns it and stops it."""
-    return asyncio.get_running_loop().create_task(work)

@@ -1,105 +1,160 @@
-"""Prometheus metrics, in a registry of their own. Label children are kept: looking one up costs more than counting."""
+"""Prometheus metrics. Counting is a dictionary and an addition: prometheus-client's own counters cost ten times that.
 
-from functools import cache
+`render` makes its families of the numbers; it is slow for many routes, so keep it off the loop.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
+from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_EDGES = (*(str(edge) for edge in _BUCKETS), "+Inf")
 # A client chooses the method, so only known ones become a label.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = {name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+Labels = tuple[str, ...]
+Counts = dict[Labels, float]
 
 
-class Metrics:
-    """Counts events. `render` gives the exposition text; it is slow for many routes, so keep it off the loop."""
+class Histogram:
+    """How many observations fell into each bucket, and their sum."""
+
+    __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "proxy_requests",
-            "Requests answered, by route, method and status.",
-            ("route", "method", "status"),
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "proxy_request_seconds",
-            "Time from a request's headers to its answer.",
-            ("route",),
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._partial = Counter(
-            "proxy_partial_answers", "Answers in which a call took its fallback.", ("route",), registry=registry
-        )
-        self._calls = Counter(
-            "proxy_calls",
-            "Calls to upstreams; status 0 is no answer.",
-            ("route", "call", "upstream", "status", "error"),
-            registry=registry,
-        )
-        self._call_seconds = Histogram(
-            "proxy_call_seconds",
-            "Time of a call to an upstream.",
-            ("route", "call", "upstream"),
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._reloads = Counter(
-            "proxy_config_reloads", "Attempts to load the configuration.", ("result",), registry=registry
-        )
-        self._generation = Gauge("proxy_config_generation", "The generation that serves.", registry=registry)
-        self._last = Gauge(
-            "proxy_config_last_reload_success_timestamp_seconds",
-            "When the serving configuration was loaded.",
-            registry=registry,
-        )
-        self._last_ok = Gauge(
-            "proxy_config_last_reload_successful", "1 if the last attempt to load was taken.", registry=registry
-        )
-        self._faults = Counter(
-            "proxy_expression_faults", "Expressions in merge that failed and gave null.", ("route",), registry=registry
-        )
-        self._misses = Counter(
-            "proxy_lookup_misses",
-            "Keys that $lookup or $join did not find; types count.",
-            ("route",),
-            registry=registry,
-        )
-        for result in ("success", "failure"):
-            self._reloads.labels(result)
-        self._request_child = cache(self._requests.labels)
-        self._seconds_child = cache(self._seconds.labels)
-        self._call_child = cache(self._calls.labels)
-        self._call_seconds_child = cache(self._call_seconds.labels)
+        self.counts = [0] * len(_EDGES)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(_BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """For each edge, how many observations are at most it."""
+        total, buckets = 0, []
+        for edge, count in zip(_EDGES, self.counts, strict=True):
+            total += count
+            buckets.append((edge, float(total)))
+        return buckets
+
+
+def _counts() -> Counts:
+    return defaultdict(float)
+
+
+class Metrics(Collector):
+    """Counts events. `render` gives the exposition text."""
+
+    def __init__(self) -> None:
+        # Status and error stay what they are until somebody asks for text.
+        self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        self._seconds: defaultdict[Labels, Histogram] = defaultdict(Histogram)
+        self._calls: defaultdict[tuple[str, str, str, int, str], int] = defaultdict(int)
+        self._call_seconds: defaultdict[Labels, Histogram] = defaultdict(Histogram)
+        self._partial = _counts()
+        self._faults = _counts()
+        self._misses = _counts()
+        self._cache = _counts()
+        self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
+        self._generation = 0
+        self._loaded_at = 0.0
+        self._last_ok = 0
 
     def __call__(self, event: Event) -> None:
         match event:
+            case CallFinished(route, call, upstream, status, seconds, error):
+                self._calls[(route, call, upstream, status, error or "")] += 1
+                self._call_seconds[(route, call, upstream)].observe(seconds)
             case RequestFinished(request, response, seconds):
                 route = request.route or ""
-                method = request.method if request.method in _METHODS else "other"
-                self._request_child(route, method, str(response.status)).inc()
-                self._seconds_child(route).observe(seconds)
+                self._requests[(route, _METHODS.get(request.method, "other"), response.status)] += 1
+                self._seconds[(route,)].observe(seconds)
                 if response.partial:
-                    self._partial.labels(route).inc()
+                    self._partial[(route,)] += 1
                 if response.misses:
-                    self._misses.labels(route).inc(response.misses)
+                    self._misses[(route,)] += response.misses
                 if response.faults:
-                    self._faults.labels(route).inc(response.faults)
-            case CallFinished(route, call, upstream, status, seconds, error):
-                self._call_child(route, call, upstream, str(status), error or "").inc()
-                self._call_seconds_child(route, call, upstream).observe(seconds)
+                    self._faults[(route,)] += response.faults
+            case CacheLooked(route, call, result, count):
+                self._cache[(route, call, result)] += count
             case Reloaded(generation):
-                self._reloads.labels("success").inc()
-                self._generation.set(generation)
-                self._last.set(unix_seconds())
-                self._last_ok.set(1)
+                self._reloads[("success",)] += 1
+                self._generation = generation
+                self._loaded_at = unix_seconds()
+                self._last_ok = 1
             case ReloadFailed():
-                self._reloads.labels("failure").inc()
-                self._last_ok.set(0)
+                self._reloads[("failure",)] += 1
+                self._last_ok = 0
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, as prometheus-client wants them. May run in another thread than the counting."""
+        yield _counter(
+            "proxy_requests", "Requests answered, by route, method and status.", ("route", "method", "status"),
+            {(route, method, str(status)): n for (route, method, status), n in self._requests.copy().items()},
+        )  # fmt: skip
+        yield _histogram(
+            "proxy_request_seconds", "Time from a request's headers to its answer.", ("route",), self._seconds.copy()
+        )
+        yield _counter(
+            "proxy_partial_answers", "Answers in which a call took its fallback.", ("route",), self._partial.copy()
+        )
+        yield _counter(
+            "proxy_calls", "Calls to upstreams; status 0 is no answer.",
+            ("route", "call", "upstream", "status", "error"),
+            {(a, b, c, str(status), error): n for (a, b, c, status, error), n in self._calls.copy().items()},
+        )  # fmt: skip
+        yield _histogram(
+            "proxy_call_seconds", "Time of a call to an upstream.", ("route", "call", "upstream"),
+            self._call_seconds.copy(),
+        )  # fmt: skip
+        yield from self._collect_rest()
+
+    def _collect_rest(self) -> Iterator[Metric]:
+        yield _counter("proxy_config_reloads", "Attempts to load the configuration.", ("result",), self._reloads.copy())
+        yield GaugeMetricFamily("proxy_config_generation", "The generation that serves.", self._generation)
+        yield GaugeMetricFamily(
+            "proxy_config_last_reload_success_timestamp_seconds",
+            "When the serving configuration was loaded.",
+            self._loaded_at,
+        )
+        yield GaugeMetricFamily(
+            "proxy_config_last_reload_successful", "1 if the last attempt to load was taken.", self._last_ok
+        )
+        yield _counter(
+            "proxy_expression_faults", "Expressions in merge that failed and gave null.", ("route",),
+            self._faults.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_lookup_misses", "Keys that $lookup or $join did not find; types count.", ("route",),
+            self._misses.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
+            ("route", "call", "result"), self._cache.copy(),
+        )  # fmt: skip
 
     def render(self) -> bytes:
         """All metrics in Prometheus text."""
-        return generate_latest(self._registry)
+        return generate_latest(self)
+
+
+def _counter(name: str, text: str, labels: Labels, counts: Mapping[Labels, float]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, count in counts.items():
+        family.add_metric(values, count)
+    return family
+
+
+def _histogram(name: str, text: str, labels: Labels, histograms: Mapping[Labels, Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=labels)
+    for values, histogram in histograms.items():
+        family.add_metric(values, histogram.cumulative(), histogram.sum)
+    return family

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from proxy.config.model import METHOD_KEYS, Call, CallDefaults
+from proxy.config.calls import METHOD_KEYS, Call
+from proxy.config.model import CallDefaults
 from proxy.errors import ExtractionFailed
 from proxy.expr.cel import compile_cel
 from proxy.expr.expression import warn_of_samples
@@ -17,6 +18,7 @@ from proxy.expr.urltemplate import UrlTemplate, compile_url_template
 from proxy.merge.keys import Keyed
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper, warn_of_constant
+from proxy.plan.compile_cache import SAFE, compile_cache
 from proxy.plan.compile_fan import compile_fan, compile_keys
 from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
@@ -145,6 +147,8 @@ class _Compiler:
             "max_body": DEFAULT_MAX_BODY if max_body is None else max_body,
             "lazy": call.lazy,
             "fan": fan,
+            "cache": compile_cache(call, request["method"], request["target"], when_reads, place),
+            "coalesce": _compile_coalesce(call, request["method"], place),
             "set_cookie": call.set_cookie,
         }
 
@@ -205,6 +209,14 @@ def _compile_target(draft: _Draft, names: Vocabulary, upstreams: frozenset[str])
     draft.reads.extend(target.reads)
     warn_of_samples(target.reads, names, place)
     return keys[0].upper(), upstream, target
+
+
+def _compile_coalesce(call: Call, method: str, place: Place) -> bool:
+    if call.coalesce and method not in SAFE:
+        (place / "coalesce").problem(
+            "conflicting-keys", f"a {method} is made for each request: it may change something", "leave coalesce out"
+        )
+    return call.cache is not None if call.coalesce is None else call.coalesce
 
 
 def _compile_lists(call: Call, place: Place) -> frozenset[str]:

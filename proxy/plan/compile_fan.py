@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.config.model import Call
+from proxy.config.calls import Call
 from proxy.expr.expression import Expression, compile_alternatives, from_client
 from proxy.expr.jsonpath import parse_path
 from proxy.expr.lower import lower

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from proxy.config.model import Call
+from proxy.config.calls import Call
 from proxy.expr.jsonpath import Index, Name, Slice, Wildcard, parse_path
 from proxy.expr.known import (
     ANYTHING,

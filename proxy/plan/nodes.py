@@ -72,12 +72,26 @@ class FanPlan(Struct, frozen=True, kw_only=True):
     max_items: int
 
 
+class CachePlan(Struct, frozen=True, kw_only=True):
+    """How long a call's answers are kept, in seconds. `identity` is all in the call that its value depends on beside
+    the request: two calls that agree in it share what is kept. `vary` has header names in lower case.
+    """
+
+    ttl_s: float
+    stale_while_revalidate_s: float
+    stale_if_error_s: float
+    per_key: bool
+    vary: frozenset[str]
+    identity: str
+
+
 class CallPlan(Struct, frozen=True, kw_only=True):
     """One call, ready to run.
 
     `requires` are the calls it waits for, `fallback_requires` those that only its fallback needs (indices).
     `client_checks` refuse, before any call is made, what the client alone chose for this one.
-    `shared`: another call of the route may send the identical request, and one answer serves both. `keyed` says how
+    `shared`: another call of the route may send the identical request, and one answer serves both; with `coalesce` so
+    may other requests. `keyed` says how
     the elements of its value are addressed; `when_each`: `when` decides for each element of the fan-out.
     """
 
@@ -107,6 +121,8 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     fan: FanPlan | None = None
     keyed: Keyed | None = None
     when_each: bool = False
+    cache: CachePlan | None = None
+    coalesce: bool = False
     set_cookie: bool = False
     client_checks: tuple[Callable[[Scope], None], ...] = ()
     requires: tuple[int, ...] = ()
@@ -209,6 +225,7 @@ class ServerPlan:
     body_s: float
     trusted_proxies: tuple[str, ...]
     compress: bool = True
+    cache_bytes: int = 64 * 1024 * 1024
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

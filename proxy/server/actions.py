@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+from proxy.cache.flights import Flights
+from proxy.cache.memory import MemoryStore
 from proxy.engine.codings import find_codings
 from proxy.engine.composite import composite_action
 from proxy.engine.finish import finishing
+from proxy.engine.ways import Shared
 from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.server.fixed import redirect_action, reply_action
@@ -18,8 +21,13 @@ _CODINGS = find_codings()
 class Services(dict[str, Service]):
     """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
 
-    def __init__(self, plan: Plan, clients: Mapping[str, Upstream], observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, clients: Mapping[str, Upstream], observer: Observer, store: MemoryStore | None = None
+    ) -> None:
         super().__init__()
+        addresses = {name: (upstream.endpoints, upstream.host) for name, upstream in plan.upstreams.items()}
+        kept = MemoryStore(plan.server.cache_bytes) if store is None else store
+        self._shared = Shared(clients, addresses, Flights(), kept)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
         self._clients = clients
@@ -33,7 +41,7 @@ class Services(dict[str, Service]):
     def _build(self, route: RoutePlan) -> Service:
         match route.action:
             case CompositePlan() as plan:
-                composed = composite_action(route, plan, self._clients, self._forward, self._observer)
+                composed = composite_action(route, plan, self._shared, self._forward, self._observer)
                 return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
                 upstream = self._plan.upstreams[plan.upstream]

@@ -63,6 +63,10 @@ class Hand:
             body = value if isinstance(value, bytes) else encode_json(value)
             future.set_result(UpstreamResponse.of(status, CIMultiDict(headers or {}), body))
 
+    def forget(self, target: str) -> None:
+        """The answer was for those who asked till now."""
+        del self._answers[target]
+
     @property
     def targets(self) -> list[str]:
         return [request.target for request in self.sent]

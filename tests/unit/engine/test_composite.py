@@ -2,13 +2,17 @@ from typing import Any
 
 import pytest
 
+from proxy.cache.flights import Flights
+from proxy.cache.memory import MemoryStore
 from proxy.engine.composite import composite_action
+from proxy.engine.ways import Shared
 from proxy.errors import GatewayError
 from proxy.events import CallFinished, Event
 
 
 async def compose(route: Any, request: Any, hand: Any, events: list[Event]) -> Any:
-    return await composite_action(route, route.action, {"u": hand}, {"u": ()}, events.append)(request)
+    shared = Shared({"u": hand}, {}, Flights(), MemoryStore(10**6))
+    return await composite_action(route, route.action, shared, {"u": ()}, events.append)(request)
 
 
 async def test_a_request_becomes_one_answer_and_an_event_for_each_call(

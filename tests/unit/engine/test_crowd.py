@@ -1,67 +1,116 @@
-import asyncio
+from collections.abc import Callable
+from typing import Any
 
-import pytest
+from multidict import CIMultiDict
 
-from proxy.engine.crowd import Enough, ask_all
+from proxy.engine.crowd import Crowd
 from proxy.engine.fanout import Part
+from proxy.errors import UpstreamFailed
 from proxy.expr.scope import Scope
+from proxy.expr.urltemplate import UrlTemplate
+from proxy.plan.nodes import CallPlan, FanPlan
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 
 
-def parts(count: int) -> list[Part]:
-    return [Part((number,), Scope({})) for number in range(count)]
+class Crowded:
+    """A crowd of `count` requests, answered by hand."""
+
+    def __init__(self, count: int, concurrency: int = 3, **call: Any) -> None:
+        self.asked: list[str] = []
+        self.cancelled: list[str] = []
+        self.ends = 0
+        self.crashes: list[Exception] = []
+        self.waiting: dict[str, Done] = {}
+        fan = FanPlan(
+            source=lambda scope: None,
+            source_text="",
+            client=False,
+            size=None,
+            distinct=True,
+            concurrency=concurrency,
+            tolerate=0.0,
+            max_items=100,
+        )
+        target = UrlTemplate("/", lambda scope: "/", ())
+        plan = CallPlan(
+            name="x",
+            index=0,
+            upstream="u",
+            method="GET",
+            target=target,
+            ok=frozenset({200}),
+            max_body=9,
+            fan=fan,
+            **call,
+        )
+        self.parts = [Part((number,), Scope({}), request(number)) for number in range(count)]
+        self.crowd = Crowd(plan, self.begin, self.parts, self.answered, self.ended, self.crashes.append)
+
+    def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
+        self.asked.append(request.target)
+        self.waiting[request.target] = done
+
+        def cancel() -> None:
+            self.cancelled.append(request.target)
+
+        return cancel
+
+    def answered(self, part: Part, status: int, seconds: float) -> None:
+        if part.elements[0] == 99:
+            raise RuntimeError("a defect")
+
+    def ended(self) -> None:
+        self.ends += 1
+
+    def answer(self, *targets: str, failing: bool = False) -> None:
+        for target in targets:
+            tell: Callable[[Any], None] = self.waiting.pop(target)
+            tell(UpstreamFailed("broken") if failing else UpstreamResponse(200, [], b"1"))
+
+
+def request(number: int) -> UpstreamRequest:
+    return UpstreamRequest(method="GET", target=f"/{number}", headers=CIMultiDict(), body=None, max_body=9)
 
 
 async def test_no_more_than_so_many_are_under_way_at_once() -> None:
-    under_way = most = 0
-    gate = asyncio.Event()
-
-    async def ask(part: Part) -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        if under_way == 3:
-            gate.set()
-        await gate.wait()
-        under_way -= 1
-
-    await asyncio.wait_for(ask_all(parts(10), 3, ask), 5)
-    assert most == 3
+    crowded = Crowded(5)
+    assert crowded.asked == ["/0", "/1", "/2"]
+    crowded.answer("/1")
+    assert crowded.asked == ["/0", "/1", "/2", "/3"]
+    crowded.answer("/0", "/2", "/3")
+    assert crowded.ends == 0
+    crowded.answer("/4")
+    assert (crowded.ends, crowded.crashes) == (1, [])
+    assert all(part.outcome is not None for part in crowded.parts)
 
 
-async def test_enough_cancels_what_is_under_way_and_begins_nothing_more() -> None:
-    begun, cancelled = [], []
-
-    async def ask(part: Part) -> None:
-        begun.append(part.elements[0])
-        if part.elements[0] == 1:
-            raise Enough
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.append(part.elements[0])
-            raise
-
-    await asyncio.wait_for(ask_all(parts(9), 2, ask), 5)
-    assert (begun, cancelled) == ([0, 1], [0])
+async def test_when_nothing_can_change_the_outcome_the_rest_is_cancelled_and_nothing_begins() -> None:
+    crowded = Crowded(9)
+    crowded.answer("/1", failing=True)
+    assert crowded.ends == 1
+    assert crowded.cancelled == ["/0", "/2"]
+    assert crowded.asked == ["/0", "/1", "/2"]
 
 
-async def test_cancelling_it_cancels_all_and_leaves_no_task() -> None:
-    started = asyncio.Event()
-
-    async def ask(part: Part) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    task = asyncio.get_running_loop().create_task(ask_all(parts(5), 2, ask))
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+async def test_with_a_fallback_a_failure_is_one_of_many() -> None:
+    crowded = Crowded(3, fallback=lambda scope: None)
+    crowded.answer("/1", failing=True)
+    assert (crowded.ends, crowded.cancelled) == (0, [])
+    crowded.answer("/0", "/2")
+    assert crowded.ends == 1
 
 
-async def test_nothing_to_ask_is_done_at_once() -> None:
-    async def ask(part: Part) -> None:
-        raise AssertionError
+async def test_cancelling_it_cancels_all_and_begins_nothing_more() -> None:
+    crowded = Crowded(5)
+    assert crowded.crowd.cancel() == []
+    assert crowded.cancelled == ["/0", "/1", "/2"]
+    crowded.answer("/0")
+    assert crowded.asked == ["/0", "/1", "/2"]
+    assert crowded.ends == 0
 
-    await ask_all([], 8, ask)
+
+async def test_a_defect_is_told_and_not_swallowed() -> None:
+    crowded = Crowded(1)
+    crowded.parts[0].elements = (99,)
+    crowded.answer("/0")
+    assert [type(crash) for crash in crowded.crashes] == [RuntimeError]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from proxy.engine.fanout import Part, allowed, bind, check_part, collect, judge_all, parts_of
+from proxy.engine.fanout import FanOut, Part, allowed, bind, check_part, collect, elements_of, judge_all, parts_of
 from proxy.engine.outcome import Done, Failed, Fanned, Skipped
 from proxy.errors import BadRequest, ExtractionFailed, TooManyItems, UpstreamStatus
 from proxy.expr.jsonpath import parse_path
@@ -50,7 +50,8 @@ def done(value: Any) -> Done:
 
 
 def elements(plan: FanPlan, ids: Any) -> list[tuple[Any, ...]]:
-    return [part.elements for part in parts_of(plan, Scope({"ids": ids}))]
+    scope = Scope({"ids": ids})
+    return [part.elements for part in parts_of(plan, scope, elements_of(plan, scope))]
 
 
 def test_each_distinct_value_that_is_not_null_is_asked_for_once_in_first_seen_order() -> None:
@@ -119,13 +120,13 @@ def test_a_fallback_takes_the_place_of_each_failure() -> None:
     ended = parts(done("a"), FAILED, Skipped())
     ended[1].fallback = "f"
     assert isinstance(judge_all(plan, ended), Fanned)
-    collection = collect(plan, ended)
+    collection = collect(plan, FanOut([0, 1, 2], ended))
     assert collection.elements == ["a", "f", None]
     assert collection.index == {0: "a", 1: "f", 2: None}
 
 
 def test_what_failed_without_fallback_is_left_out() -> None:
-    collection = collect(call(fan(tolerate=1.0)), parts(done("a"), FAILED))
+    collection = collect(call(fan(tolerate=1.0)), FanOut([0, 1], parts(done("a"), FAILED)))
     assert (collection.elements, collection.index) == (["a"], {0: "a"})
 
 
@@ -137,13 +138,16 @@ def test_batch_and_for_each_give_equal_collections(ids: list[int], rows: dict[in
     """Whatever the chunks and the order, gaps and extras of the batch's answers."""
     scope = Scope({"ids": ids})
     each, batch = call(fan(tolerate=1.0)), call(fan(size=size))
-    asked = parts_of(each.fan, scope) if each.fan else []
+    assert each.fan is not None
+    assert batch.fan is not None
+    elements = elements_of(each.fan, scope)
+    asked = parts_of(each.fan, scope, elements)
     for part in asked:
         row = rows.get(part.elements[0])
         part.outcome = FAILED if row is None else done({"id": part.elements[0], "row": row})
-    chunks = parts_of(batch.fan, scope) if batch.fan else []
+    chunks = parts_of(batch.fan, scope, elements_of(batch.fan, scope))
     for part in chunks:
         answer = [{"id": key, "row": row} for key, row in rows.items() if key in part.elements or key == 9]
         order.shuffle(answer)
         part.outcome = done(answer)
-    assert collect(each, asked) == collect(batch, chunks)
+    assert collect(each, FanOut(elements, asked)) == collect(batch, FanOut(elements, chunks))

@@ -3,28 +3,42 @@ from typing import Any
 
 import pytest
 
+from proxy.cache.flights import Flights
+from proxy.cache.memory import MemoryStore
 from proxy.clock import monotonic
 from proxy.engine.outcome import Done, Failed, Skipped
 from proxy.engine.run import PassedBody, Run
+from proxy.engine.ways import Shared, make_ways
 from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus, UpstreamFailed, UpstreamTimeout
 from proxy.expr.scope import Scope
+from proxy.upstream.exchange import UpstreamResponse
 
 
 class Running:
     """A run under way, its scope and what it reported."""
 
-    def __init__(self, route: Any, request: Any, upstream: Any, seconds: float = 5, **roots: Any) -> None:
+    def __init__(
+        self,
+        route: Any,
+        request: Any,
+        upstream: Any,
+        seconds: float = 5,
+        store: MemoryStore | None = None,
+        **roots: Any,
+    ) -> None:
         self.scope = Scope({"params": request.params, "query": {}, **roots})
         self.records: list[str] = []
-        self.run = Run(
-            route.action,
-            self.scope,
-            request,
-            {"u": upstream},
-            {"u": ("Authorization",)},
-            lambda call, _: self.records.append(call.name),
-        )
+        self.looks: list[tuple[str, str, int]] = []
+        shared = Shared({"u": upstream}, {}, Flights(), MemoryStore(10**6) if store is None else store)
+        ways = make_ways(route.action, shared)
+        self.run = Run(route.action, self.scope, request, ways, {"u": ("Authorization",)}, self)
         self.task = asyncio.get_running_loop().create_task(self.run.execute(monotonic() + seconds))
+
+    def called(self, call: Any, record: Any) -> None:
+        self.records.append(call.name)
+
+    def looked(self, call: Any, result: str, count: int) -> None:
+        self.looks.append((call.name, result, count))
 
     async def ends(self) -> GatewayError | None:
         try:
@@ -376,3 +390,94 @@ async def test_a_shared_request_that_fails_when_all_have_given_up_is_nobodys_err
     running = Running(route, request_of(), hand)
     assert await running.ends() is None
     assert hand.targets == ["/x"]
+
+
+KEPT = "calls: {{a: {{get: 'u:/a', cache: {{ttl: 1m{}}}}}}}"
+
+
+async def test_a_kept_answer_needs_no_request(route_of: Any, request_of: Any, hand: Any) -> None:
+    route, store = route_of(KEPT.format("")), MemoryStore(10**6)
+    hand.answer("/a", {"n": 1})
+    first = Running(route, request_of(), hand, store=store)
+    assert await first.ends() is None
+    request = request_of()
+    second = Running(route, request, hand, store=store)
+    assert await second.ends() is None
+    assert (second.scope["a"], hand.targets) == ({"n": 1}, ["/a"])
+    assert (first.looks, second.looks) == ([("a", "miss", 1)], [("a", "hit", 1)])
+    assert [(one.name, one.status, one.requests) for one in request.calls] == [("a", 200, 0)]
+    assert second.records == []
+
+
+async def test_credentials_part_what_is_kept(route_of: Any, request_of: Any, hand: Any) -> None:
+    route, store = route_of(KEPT.format("")), MemoryStore(10**6)
+    hand.answer("/a", 1)
+    for user in ("x", "y", "x"):
+        running = Running(route, request_of(headers={"Authorization": user}), hand, store=store)
+        assert await running.ends() is None
+    assert len(hand.sent) == 2
+
+
+async def test_a_failure_is_answered_by_what_is_kept_for_it(route_of: Any, request_of: Any, hand: Any) -> None:
+    route, store = route_of(KEPT.format(", stale_if_error: 1h")), MemoryStore(10**6)
+    hand.answer("/a", 1)
+    await Running(route, request_of(), hand, store=store).ends()
+    for entry in store._entries.values():
+        entry.stored_at -= 90  # as if it were older
+    hand.forget("/a")
+    hand.answer("/a", UpstreamFailed("broken"))
+    running = Running(route, request_of(), hand, store=store)
+    assert await running.ends() is None
+    assert (running.scope["a"], running.looks) == (1, [("a", "miss", 1), ("a", "stale", 1)])
+    assert isinstance(running.run.outcomes[0], Done)
+
+
+async def test_a_batch_asks_only_for_what_is_not_kept_and_keeps_the_order(
+    route_of: Any, request_of: Any, hand: Any
+) -> None:
+    route = route_of(
+        "calls: {x: {get: 'u:/x', query: {id: $.batch}, batch: {from: $.params.id}, key: $.id, "
+        "cache: {ttl: 1m, per: key}}}"
+    )
+    store = MemoryStore(10**6)
+    hand.answer("/x?id=2&id=3", [{"id": 3}, {"id": 2}])
+    hand.answer("/x?id=1&id=4", [{"id": 1}])
+    hand.answer("/x?id=4", [])
+    for ids, found in (([2, 3], [2, 3]), ([1, 2, 3, 4], [1, 2, 3]), ([3, 4, 1], [3, 1])):
+        running = Running(route, request_of(params={"id": ids}), hand, store=store)
+        assert await running.ends() is None
+        assert [one["id"] for one in running.scope["x"]] == found
+    assert hand.targets == ["/x?id=2&id=3", "/x?id=1&id=4", "/x?id=4"]  # a gap is not kept
+    assert running.looks == [("x", "hit", 2), ("x", "miss", 1)]
+
+
+async def test_a_fan_out_of_which_all_is_kept_makes_no_request(route_of: Any, request_of: Any, hand: Any) -> None:
+    route = route_of("calls: {x: {get: 'u:/x/${each}', for_each: $.params.id, cache: {ttl: 1m}}}")
+    store = MemoryStore(10**6)
+    for number in (1, 2):
+        hand.answer(f"/x/{number}", number * 10)
+    for _ in range(2):
+        running = Running(route, request_of(params={"id": [1, 2]}), hand, store=store)
+        assert await running.ends() is None
+        assert running.scope["x"] == [10, 20]
+    assert hand.targets == ["/x/1", "/x/2"]
+
+
+async def test_a_request_makes_no_task_and_no_future_but_one(
+    route_of: Any, request_of: Any, hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard of speed: answers are callbacks."""
+    made: list[str] = []
+    loop = asyncio.get_running_loop()
+    create_future = loop.create_future
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(hand, "begin", lambda request, done: told.setdefault(request.target, done) and (lambda: None))
+    running = Running(route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b/${a.x}'}}"), request_of(), hand)
+    monkeypatch.setattr(loop, "create_task", lambda *a, **k: made.append("task"))
+    monkeypatch.setattr(loop, "create_future", lambda: made.append("future") or create_future())
+    await asyncio.sleep(0)
+    told["/a"](UpstreamResponse(200, [], b'{"x":1}'))
+    told["/b/1"](UpstreamResponse(200, [], b"2"))
+    await running.task
+    assert running.scope["b"] == 2
+    assert made == []

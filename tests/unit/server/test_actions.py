@@ -21,6 +21,9 @@ class NoUpstream:
     async def send(self, request: Any, /) -> Any:
         raise AssertionError
 
+    def begin(self, request: Any, done: Any, /) -> Any:
+        raise AssertionError
+
 
 @pytest.fixture
 def services(tmp_path: Path) -> Services:

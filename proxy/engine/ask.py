@@ -1,0 +1,80 @@
+"""One request under way, within the time that its call has. No task: the answer comes as a callback."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from proxy.engine.call import judge
+from proxy.engine.outcome import Failed, Outcome
+from proxy.errors import GatewayError, UpstreamTimeout
+from proxy.plan.nodes import CallPlan
+from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+
+Begin = Callable[[UpstreamRequest, Done], Cancel]
+Ended = Callable[[Outcome, int, float], None]
+"""Told the outcome, the status (0 without an answer) and the seconds that it took."""
+
+
+class Ask:
+    """Sends a request. `ended` is called once, later; `crashed` instead, if what it does has a defect."""
+
+    __slots__ = ("_call", "_cancel", "_crashed", "_ended", "_loop", "_over", "_timer", "started")
+
+    def __init__(
+        self,
+        call: CallPlan,
+        begin: Begin,
+        request: UpstreamRequest,
+        ended: Ended,
+        crashed: Callable[[Exception], None],
+    ) -> None:
+        self._call = call
+        self._ended = ended
+        self._crashed = crashed
+        self._over = False
+        self._loop = loop = asyncio.get_running_loop()
+        self.started = loop.time()
+        self._timer = None if call.timeout_s is None else loop.call_later(call.timeout_s, self._expire, call.timeout_s)
+        self._cancel: Cancel | None = None
+        try:
+            self._cancel = begin(request, self._answered)
+        except GatewayError as error:
+            loop.call_soon(self._answered, error)
+
+    def cancel(self) -> "asyncio.Future[Any] | None":
+        """Stop, if it is still under way. Gives what is then to be waited for, if anything."""
+        if self._over:
+            return None
+        self._stop()
+        return None if self._cancel is None else self._cancel()
+
+    def _stop(self) -> None:
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self, seconds: float) -> None:
+        self.cancel()
+        self._tell(Failed(UpstreamTimeout(f"no answer within {seconds:g} s")), 0)
+
+    def _answered(self, answer: UpstreamResponse | Exception) -> None:
+        if self._over:
+            return
+        self._stop()
+        if isinstance(answer, UpstreamResponse):
+            try:
+                outcome = judge(self._call, answer)
+            except Exception as defect:
+                self._crashed(defect)
+                return
+            self._tell(outcome, answer.status)
+        elif isinstance(answer, GatewayError):
+            self._tell(Failed(answer), 0)
+        else:
+            self._crashed(answer)
+
+    def _tell(self, outcome: Outcome, status: int) -> None:
+        try:
+            self._ended(outcome, status, self._loop.time() - self.started)
+        except Exception as defect:  # whoever called back would not know what to do with it
+            self._crashed(defect)
