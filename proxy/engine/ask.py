@@ -45,13 +45,16 @@ class Ask:
         """Stop, if it is still under way. Gives what is then to be waited for, if anything."""
         if self._over:
             return None
+        cancel = self._cancel
         self._stop()
-        return None if self._cancel is None else self._cancel()
+        return None if cancel is None else cancel()
 
     def _stop(self) -> None:
         self._over = True
+        self._cancel = None  # it knows us: so there is no cycle to collect
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _expire(self, seconds: float) -> None:
         self.cancel()

@@ -100,6 +100,8 @@ class Run:
         """Cancel what is under way. Gives what is then still to be waited for."""
         for index in (*self._asks, *self._crowds):
             self._cancel(index)
+        self._asks.clear()  # they know us: so there is no cycle to collect
+        self._crowds.clear()
         return self._left
 
     def _crashed(self, defect: Exception) -> None:
