@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from proxy.clock import monotonic
 from proxy.engine.call import judge
 from proxy.engine.outcome import Failed, Outcome
+from proxy.engine.timers import Timers
 from proxy.errors import GatewayError, UpstreamTimeout
 from proxy.plan.nodes import CallPlan
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
@@ -18,12 +20,13 @@ Ended = Callable[[Outcome, int, float], None]
 class Ask:
     """Sends a request. `ended` is called once, later; `crashed` instead, if what it does has a defect."""
 
-    __slots__ = ("_call", "_cancel", "_crashed", "_ended", "_loop", "_over", "_timer", "started")
+    __slots__ = ("_call", "_cancel", "_crashed", "_ended", "_over", "_timer", "started")
 
     def __init__(
         self,
         call: CallPlan,
         begin: Begin,
+        timers: Timers | None,
         request: UpstreamRequest,
         ended: Ended,
         crashed: Callable[[Exception], None],
@@ -32,14 +35,13 @@ class Ask:
         self._ended = ended
         self._crashed = crashed
         self._over = False
-        self._loop = loop = asyncio.get_running_loop()
-        self.started = loop.time()
-        self._timer = None if call.timeout_s is None else loop.call_later(call.timeout_s, self._expire, call.timeout_s)
+        self.started = monotonic()
+        self._timer = None if timers is None else timers.start(self._expire)
         self._cancel: Cancel | None = None
         try:
             self._cancel = begin(request, self._answered)
         except GatewayError as error:
-            loop.call_soon(self._answered, error)
+            asyncio.get_running_loop().call_soon(self._answered, error)
 
     def cancel(self) -> "asyncio.Future[Any] | None":
         """Stop, if it is still under way. Gives what is then to be waited for, if anything."""
@@ -53,12 +55,11 @@ class Ask:
         self._over = True
         self._cancel = None  # it knows us: so there is no cycle to collect
         if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._timer.callback = None  # as cancel() does
 
-    def _expire(self, seconds: float) -> None:
+    def _expire(self) -> None:
         self.cancel()
-        self._tell(Failed(UpstreamTimeout(f"no answer within {seconds:g} s")), 0)
+        self._tell(Failed(UpstreamTimeout(f"no answer within {self._call.timeout_s:g} s")), 0)
 
     def _answered(self, answer: UpstreamResponse | Exception) -> None:
         if self._over:
@@ -78,6 +79,6 @@ class Ask:
 
     def _tell(self, outcome: Outcome, status: int) -> None:
         try:
-            self._ended(outcome, status, self._loop.time() - self.started)
+            self._ended(outcome, status, monotonic() - self.started)
         except Exception as defect:  # whoever called back would not know what to do with it
             self._crashed(defect)

@@ -15,6 +15,7 @@ from proxy.cache.memory import MemoryStore
 from proxy.engine.ask import Ask, Begin
 from proxy.engine.freshness import lifetime
 from proxy.engine.outcome import Done, Outcome
+from proxy.engine.timers import Timers
 from proxy.merge.keys import Keyed, build_index
 from proxy.plan.nodes import CachePlan, CallPlan
 from proxy.upstream.exchange import UpstreamRequest
@@ -38,7 +39,7 @@ class Found(Struct):
 
 def request_key(upstream: Hashable, request: UpstreamRequest) -> Hashable:
     """What two requests have in common that may share an answer."""
-    sent = tuple((name, value) for name, value in request.headers.items() if name.lower() not in PASSING)
+    sent = tuple((name, value) for name, value in request.headers if name.lower() not in PASSING)
     return (upstream, request.method, request.target, request.max_body, sent)
 
 
@@ -60,7 +61,7 @@ class CallCache:
     def key(self, request: UpstreamRequest) -> Hashable:
         """What the answer to a request is kept under."""
         vary = self._plan.vary
-        fields = [(name.lower(), value) for name, value in request.headers.items()]
+        fields = [(name.lower(), value) for name, value in request.headers]
         sent = tuple(
             (name, value) for name, value in fields if name not in PASSING and (name in vary or name not in _BY_CHOICE)
         )
@@ -125,7 +126,7 @@ class CallCache:
                 value = index[key] if keyed.many else [index[key]]
                 self._put((base, key), Done(outcome.status, outcome.headers, value, None, size), size, fresh_s, now)
 
-    def refresh(self, key: Hashable, request: UpstreamRequest, begin: Begin, now: float) -> None:
+    def refresh(self, key: Hashable, request: UpstreamRequest, begin: Begin, timers: Timers | None, now: float) -> None:
         """Ask for a stale answer anew, for whoever comes next; once at a time."""
         if key in self._refreshing:
             return
@@ -138,14 +139,15 @@ class CallCache:
             self._refreshing.pop(key, None)
             _LOG.error("a stale answer of call %s could not be renewed", self._call.name, exc_info=defect)
 
-        self._refreshing[key] = Ask(self._call, begin, request, ended, crashed)
+        self._refreshing[key] = Ask(self._call, begin, timers, request, ended, crashed)
 
     def _fresh_s(self, request: UpstreamRequest, done: Done) -> float:
         if done.inner_partial is not None or "Set-Cookie" in done.headers:
             return 0.0
+        sent = {name.lower() for name, _ in request.headers}
         varying = ",".join(done.headers.getall("Vary", ())).lower()
         for name in filter(None, (part.strip() for part in varying.split(","))):
-            left_out = name in _BY_CHOICE and name not in self._plan.vary and name in request.headers
+            left_out = name in _BY_CHOICE and name not in self._plan.vary and name in sent
             if name == "*" or name in PASSING or left_out:
                 return 0.0
         return lifetime(done.headers, self._plan.ttl_s)

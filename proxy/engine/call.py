@@ -1,9 +1,6 @@
 """One call: the request that its plan and the scope make, and the outcome that an answer means."""
 
-from collections.abc import Iterable
 from typing import Any
-
-from multidict import CIMultiDict
 
 from proxy.document import InvalidJson, decode_json, encode_json
 from proxy.engine.outcome import Done, Failed, Outcome, header_mapping
@@ -15,7 +12,11 @@ from proxy.message import Headers
 from proxy.plan.fields import encode_fields, header_values
 from proxy.plan.nodes import CallPlan
 from proxy.upstream.encoding import decode_content
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Pairs, UpstreamRequest, UpstreamResponse
+
+# Fields of an answer that have a say in that to the client: see `respond`.
+_SAYING = frozenset({b"set-cookie", b"vary", b"cache-control", b"x-partial"})
+_CODING = frozenset({b"content-encoding"})
 
 
 def is_wanted(call: CallPlan, scope: Scope) -> bool:
@@ -31,14 +32,26 @@ def is_wanted(call: CallPlan, scope: Scope) -> bool:
     return decision
 
 
-def build_request(call: CallPlan, scope: Scope, forwarded: Iterable[tuple[str, str]]) -> UpstreamRequest:
-    """The request of a call. Raises `ExtractionFailed`, or `UnsafeValue` for what a client must not choose."""
-    headers = CIMultiDict(forwarded)
-    body = _body(call, scope, headers)
-    headers.update(header_values(call.headers, scope))
+def build_request(call: CallPlan, scope: Scope, forwarded: Pairs) -> UpstreamRequest:
+    """The request of a call. Raises `ExtractionFailed`, or `UnsafeValue` for what a client must not choose.
+
+    `forwarded` are the headers that every call has; what the call itself writes takes their place.
+    """
+    headers, body = forwarded, None
+    if call.body is not None or call.form is not None:
+        body, media_type = _body(call, scope)
+        headers = override(headers, [("Content-Type", media_type)])
+    if call.headers:
+        headers = override(headers, header_values(call.headers, scope))
     return UpstreamRequest(
         method=call.method, target=_target(call, scope), headers=headers, body=body, max_body=call.max_body
     )
+
+
+def override(headers: Pairs, own: Pairs) -> Pairs:
+    """The headers with others in the place of those of the same name."""
+    names = {name.lower() for name, _ in own}
+    return [pair for pair in headers if pair[0].lower() not in names] + own
 
 
 def _target(call: CallPlan, scope: Scope) -> str:
@@ -51,16 +64,14 @@ def _target(call: CallPlan, scope: Scope) -> str:
     return f"{target}{'&' if '?' in target else '?'}{query}"
 
 
-def _body(call: CallPlan, scope: Scope, headers: CIMultiDict[str]) -> bytes | None:
+def _body(call: CallPlan, scope: Scope) -> tuple[bytes, str]:
+    """The body and its media type."""
     if call.form is not None:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return encode_fields(call.form, scope).encode("ascii")
-    if call.body is None:
-        return None
-    headers["Content-Type"] = "application/json"
+        return encode_fields(call.form, scope).encode("ascii"), "application/x-www-form-urlencoded"
+    assert call.body is not None
     value = call.body(scope)
     try:
-        return encode_json(None if value is MISSING else value)
+        return encode_json(None if value is MISSING else value), "application/json"
     except InvalidJson as error:
         raise ExtractionFailed(f"its body cannot be written: {error}") from None
 
@@ -71,10 +82,13 @@ def judge(call: CallPlan, response: UpstreamResponse) -> Outcome:
         if response.status not in call.ok:
             return _refused(call, response)
         value = _decode(call, response)
-        _check_ok_if(call, response, value)
+        if call.ok_if is not None:
+            _check_ok_if(call, response, value)
         if call.select is not None:
             value = _select(call, value)
-        return Done(response.status, response.headers, value, response.headers.get("X-Partial"), len(response.body))
+        plain = not response.head.has_any(_SAYING)
+        partial = None if plain else response.headers.get("X-Partial")
+        return Done(response.status, response.headers, value, partial, len(response.body), plain)
     except GatewayError as error:
         return Failed(error, response.status)
 
@@ -98,8 +112,8 @@ def _passable(call: CallPlan, response: UpstreamResponse) -> bytes | None:
 
 def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
     body = response.body
-    if (coding := response.headers.get("Content-Encoding")) is not None:
-        body = decode_content(body, coding, call.max_body)
+    if response.head.has_any(_CODING):
+        body = decode_content(body, response.headers["Content-Encoding"], call.max_body)
     if call.decode == "text":
         try:
             return body.decode()
@@ -116,8 +130,7 @@ def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
 
 
 def _check_ok_if(call: CallPlan, response: UpstreamResponse, value: Any) -> None:
-    if call.ok_if is None:
-        return
+    assert call.ok_if is not None
     scope = Scope({"status": response.status, "headers": header_mapping(response.headers), "body": value})
     try:
         holds = call.ok_if(scope)

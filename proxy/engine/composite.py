@@ -8,7 +8,7 @@ from proxy.engine.context import build_scope
 from proxy.engine.negotiation import NotAcceptable, accepts
 from proxy.engine.respond import respond
 from proxy.engine.run import PassedBody, Run
-from proxy.engine.ways import Shared, make_ways
+from proxy.engine.ways import Shared, prepare
 from proxy.events import CacheLooked, CallFinished, Observer
 from proxy.message import CallRecord, Request, Response
 from proxy.plan.nodes import CallPlan, CompositePlan, RoutePlan
@@ -37,13 +37,13 @@ def composite_action(
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that composes. `forward` gives each upstream's additional client headers."""
     roots = plan.roots
-    ways = make_ways(plan, shared)
+    prepared = prepare(plan, route.timeout_s, shared, forward)
     watcher = _Watcher(route.name, observer)
 
     async def compose(request: Request) -> Response:
         check_accept(request, plan.media_type)
         scope = await build_scope(request, roots)
-        run = Run(plan, scope, request, ways, forward, watcher)
+        run = Run(prepared, scope, request, watcher)
         try:
             await run.execute(request.received_at + route.timeout_s)
         except PassedBody as passed:

@@ -8,6 +8,7 @@ from typing import Any
 from proxy.engine.ask import Ask, Begin
 from proxy.engine.fanout import Part, allowed, check_part
 from proxy.engine.outcome import Outcome
+from proxy.engine.timers import Timers
 from proxy.plan.nodes import CallPlan
 
 
@@ -22,6 +23,7 @@ class Crowd:
         self,
         call: CallPlan,
         begin: Begin,
+        timers: Timers | None,
         parts: Sequence[Part],
         answered: Callable[[Part, int, float], None],
         ended: Callable[[], None],
@@ -30,6 +32,7 @@ class Crowd:
         assert call.fan is not None
         self._call = call
         self._begin = begin
+        self._timers = timers
         self._answered = answered
         self._ended = ended
         self._crashed = crashed
@@ -53,7 +56,9 @@ class Crowd:
         part = next(self._waiting, None)
         if part is not None:
             assert part.request is not None
-            self._open[id(part)] = Ask(self._call, self._begin, part.request, partial(self._end, part), self._crashed)
+            self._open[id(part)] = Ask(
+                self._call, self._begin, self._timers, part.request, partial(self._end, part), self._crashed
+            )
 
     def _end(self, part: Part, outcome: Outcome, status: int, seconds: float) -> None:
         del self._open[id(part)]

@@ -9,13 +9,17 @@ from proxy.message import Headers
 
 @dataclass(slots=True)
 class Done:
-    """The upstream answered with success; `value` is what is stored, made of a body of `size` bytes."""
+    """The upstream answered with success; `value` is what is stored, made of a body of `size` bytes.
+
+    `plain`: its headers say nothing that the answer to the client would have to say too.
+    """
 
     status: int
     headers: Headers
     value: Any
     inner_partial: str | None = None
     size: int = 0
+    plain: bool = False
 
 
 @dataclass(slots=True)

@@ -19,13 +19,17 @@ def respond(plan: CompositePlan, scope: Scope, outcomes: list[Outcome | None]) -
     """The answer of a composite whose calls are settled. Raises `UpstreamInvalid` if it cannot be written."""
     merged = plan.merge(scope)
     value = None if merged is MISSING else merged
-    partial = partial_calls(plan, outcomes)
-    if plan.errors_field is not None and partial and isinstance(value, dict):
-        value = {**value, plan.errors_field: _failures(plan, outcomes)}
-    headers: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/json"})
-    headers.update(header_values(plan.headers, scope))
-    _add_from_calls(headers, plan, list(answers(plan, outcomes)))
+    partial: tuple[str, ...] = ()
+    if not plan.headers and all([type(outcome) is Done and outcome.plain for outcome in outcomes]):
+        headers = CIMultiDict(plan.plain_headers)
+    else:
+        headers = CIMultiDict({"Content-Type": "application/json"})
+        headers.update(header_values(plan.headers, scope))
+        partial = partial_calls(plan, outcomes)
+        _add_from_calls(headers, plan, list(answers(plan, outcomes)))
     if partial:
+        if plan.errors_field is not None and isinstance(value, dict):
+            value = {**value, plan.errors_field: _failures(plan, outcomes)}
         headers[plan.errors_header] = ", ".join(partial)
         headers["Cache-Control"] = "no-store"
     try:

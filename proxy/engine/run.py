@@ -6,7 +6,7 @@ the deadline and a client that went away all cancel the calls, which closes thei
 """
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,16 +18,13 @@ from proxy.engine.crowd import Crowd
 from proxy.engine.fanout import FanOut, Part, bind, collect, elements_of, judge_all, kept_part, parts_of
 from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped, describe
 from proxy.engine.schedule import Next, Schedule, State
-from proxy.engine.ways import Way, coalescing
+from proxy.engine.ways import Prepared, coalescing
 from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus
 from proxy.expr.scope import MISSING, Scope
 from proxy.merge.keys import build_index
 from proxy.message import CallRecord, Request
-from proxy.plan.nodes import CallPlan, CompositePlan, FanPlan
-from proxy.upstream.exchange import UpstreamRequest
-
-FORWARDED = ("Accept-Language", "Traceparent", "Tracestate")
-"""What every call gets of the client's headers, besides the request id."""
+from proxy.plan.nodes import CallPlan, FanPlan
+from proxy.upstream.exchange import Pairs, UpstreamRequest
 
 
 class PassedBody(PassedStatus):
@@ -53,38 +50,52 @@ class Watcher(Protocol):
 class Run:
     """One composite request under way. Use `execute` once; then `outcomes` and the scope hold what came."""
 
-    def __init__(
-        self,
-        plan: CompositePlan,
-        scope: Scope,
-        request: Request,
-        ways: Sequence[Way],
-        forward: Mapping[str, tuple[str, ...]],
-        watcher: Watcher,
-    ) -> None:
+    __slots__ = (
+        "_asks",
+        "_calls",
+        "_crowds",
+        "_done",
+        "_expired",
+        "_fans",
+        "_flights",
+        "_forwards",
+        "_left",
+        "_loop",
+        "_prepared",
+        "_request",
+        "_schedule",
+        "_scope",
+        "_watcher",
+        "outcomes",
+    )
+
+    def __init__(self, prepared: Prepared, scope: Scope, request: Request, watcher: Watcher) -> None:
+        plan = prepared.plan
+        self._prepared = prepared
         self._calls = plan.calls
         self._scope = scope
         self._request = request
-        self._ways = ways
-        self._forward = forward
         self._watcher = watcher
-        self._schedule = Schedule(plan.calls)
+        self._schedule = Schedule(prepared.order)
         self._loop = asyncio.get_running_loop()
         self._asks: dict[int, Ask] = {}
         self._crowds: dict[int, Crowd] = {}
         self._fans: dict[int, FanOut] = {}
         self._flights: Flights | None = None
+        self._forwards: dict[tuple[str, tuple[str, ...]], Pairs] = {}
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._left: list[asyncio.Future[Any]] = []
         self._expired = False
-        self._reads_calls = plan.reads_calls
         if plan.reads_calls:
             scope["calls"] = {}
         self.outcomes: list[Outcome | None] = [None] * len(plan.calls)
 
     async def execute(self, deadline: float) -> None:
         """Run to the end, or to `deadline` (on the monotonic clock). Raises the `GatewayError` that ends the route."""
-        timer = self._loop.call_at(deadline, self._expire)
+        timers = self._prepared.deadlines
+        # Reading the request's body may have taken a good part of the time.
+        whole = deadline - monotonic() > timers.seconds - 0.01
+        timer = timers.start(self._expire) if whole else self._loop.call_at(deadline, self._expire)
         try:
             for call in self._calls:
                 for check in call.client_checks:
@@ -111,6 +122,10 @@ class Run:
 
     def _go(self, step: Next) -> None:
         """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
+        if step.empty:
+            if self._schedule.finished and not self._done.done():
+                self._done.set_result(None)
+            return
         ready: list[tuple[CallPlan, UpstreamRequest | FanOut]] = []
         ended: list[tuple[int, Outcome]] = []
         for index in step.calls:
@@ -174,19 +189,21 @@ class Run:
             return fanned
         return judge_all(call, fanned.parts)
 
-    def _forwarded(self, call: CallPlan) -> list[tuple[str, str]]:
-        headers = self._request.headers
-        pairs = [
-            ("Accept", "application/json" if call.decode == "json" else "*/*"),
-            ("X-Request-Id", self._request.id),
-        ]
-        for name in (*FORWARDED, *self._forward[call.upstream]):
-            if name in headers:
-                pairs += [(name, value) for value in headers.getall(name)]
+    def _forwarded(self, call: CallPlan) -> Pairs:
+        """The headers that the call has before its own. The same list for calls that have the same."""
+        kind = self._prepared.forwarded[call.index]
+        pairs = self._forwards.get(kind)
+        if pairs is None:
+            headers = self._request.headers
+            accept, names = kind
+            pairs = self._forwards[kind] = [("Accept", accept), ("X-Request-Id", self._request.id)]
+            for name in names:
+                if name in headers:
+                    pairs += [(name, value) for value in headers.getall(name)]
         return pairs
 
     def _begin(self, call: CallPlan) -> Begin:
-        begin = self._ways[call.index].begin
+        begin = self._prepared.ways[call.index].begin
         if not call.shared or call.coalesce:
             return begin
         if self._flights is None:
@@ -195,7 +212,9 @@ class Run:
 
     def _ask(self, call: CallPlan, request: UpstreamRequest) -> None:
         ended = partial(self._answered, call, request)
-        self._asks[call.index] = Ask(call, self._begin(call), request, ended, self._crashed)
+        self._asks[call.index] = Ask(
+            call, self._begin(call), self._prepared.ways[call.index].timers, request, ended, self._crashed
+        )
 
     def _answered(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome, status: int, s: float) -> None:
         record = self._log(call, outcome, status, s)
@@ -205,7 +224,7 @@ class Run:
         self._finish(call.index, outcome)
 
     def _ask_crowd(self, call: CallPlan, fanned: FanOut) -> None:
-        started = self._loop.time()
+        started = monotonic()
 
         def answered(part: Part, status: int, seconds: float) -> None:
             assert part.outcome is not None
@@ -216,15 +235,16 @@ class Run:
 
         def ended() -> None:
             outcome = judge_all(call, fanned.parts)
-            self._log(call, outcome, _last_status(fanned.parts), self._loop.time() - started, crowd.size)
+            self._log(call, outcome, _last_status(fanned.parts), monotonic() - started, crowd.size)
             self._finish(call.index, outcome)
 
-        crowd = Crowd(call, self._begin(call), fanned.parts, answered, ended, self._crashed)
+        timers = self._prepared.ways[call.index].timers
+        crowd = Crowd(call, self._begin(call), timers, fanned.parts, answered, ended, self._crashed)
         self._crowds[call.index] = crowd
 
     def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
         record = _record(call, outcome, status, seconds, requests)
-        record.started_ms = round((monotonic() - seconds - self._request.received_at) * 1000, 3)
+        record.started_ms = _ms(monotonic() - seconds - self._request.received_at)
         self._request.calls.append(record)
         return record
 
@@ -232,7 +252,7 @@ class Run:
 
     def _kept(self, call: CallPlan, request: UpstreamRequest) -> Done | None:
         """An answer from before, if there is one; a stale one is asked for anew behind the client's back."""
-        way, now = self._ways[call.index], self._loop.time()
+        way, now = self._prepared.ways[call.index], self._loop.time()
         assert way.cache is not None
         key = way.cache.key(request)
         found = way.cache.find(key, now)
@@ -240,14 +260,14 @@ class Run:
         if found is None:
             return None
         if found.stale:
-            way.cache.refresh(key, request, way.begin, now)
+            way.cache.refresh(key, request, way.begin, way.timers, now)
         if call.fan is None:
             self._log(call, found.done, found.done.status, 0.0, 0)
         return found.done
 
     def _kept_parts(self, call: CallPlan, fan: FanPlan, elements: list[Any]) -> tuple[list[Part], list[Any]]:
         """Of a batch: the elements that are known from before, and those to ask for."""
-        cache, keyed = self._ways[call.index].cache, call.keyed
+        cache, keyed = self._prepared.ways[call.index].cache, call.keyed
         assert cache is not None
         assert keyed is not None
         found, wanted = cache.find_elements(self._base_key(call, fan), elements, keyed, self._loop.time())
@@ -258,13 +278,13 @@ class Run:
 
     def _base_key(self, call: CallPlan, fan: FanPlan) -> Hashable:
         """What all elements of a batch are kept under: its request without any of them."""
-        cache = self._ways[call.index].cache
+        cache = self._prepared.ways[call.index].cache
         assert cache is not None
         return cache.key(build_request(call, bind(fan, self._scope, ()), self._forwarded(call)))
 
     def _keep(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome) -> Outcome:
         """Keep a good answer; a failure may be answered by one from before."""
-        cache, now = self._ways[call.index].cache, self._loop.time()
+        cache, now = self._prepared.ways[call.index].cache, self._loop.time()
         assert cache is not None
         key = cache.key(request)
         if isinstance(outcome, Failed):
@@ -277,7 +297,7 @@ class Run:
 
     def _keep_part(self, call: CallPlan, part: Part, request: UpstreamRequest) -> Outcome:
         assert part.outcome is not None
-        cache, fan = self._ways[call.index].cache, call.fan
+        cache, fan = self._prepared.ways[call.index].cache, call.fan
         assert cache is not None
         assert fan is not None
         if not cache.per_key:
@@ -293,7 +313,7 @@ class Run:
             return
         call = self._calls[index]
         self.outcomes[index] = outcome
-        if self._reads_calls:
+        if self._prepared.plan.reads_calls:
             ms = next((record.ms for record in reversed(self._request.calls) if record.name == call.name), 0)
             self._scope["calls"][call.name] = describe(outcome, ms)
         match outcome:
@@ -392,12 +412,18 @@ def _fatal(call: CallPlan, failed: Failed) -> GatewayError:
     return failed.error
 
 
+def _ms(seconds: float) -> float:
+    """Milliseconds with three digits."""
+    return int(seconds * 1e6) / 1e3
+
+
 def _record(call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
     error = None
-    match outcome:
-        case Failed(error=failed) | Fanned(failures=[(_, Failed(error=failed)), *_]):
-            error = failed.code
-    return CallRecord(call.name, status, round(seconds * 1000, 3), error, requests)
+    if type(outcome) is not Done:
+        match outcome:
+            case Failed(error=failed) | Fanned(failures=[(_, Failed(error=failed)), *_]):
+                error = failed.code
+    return CallRecord(call.name, status, _ms(seconds), error, requests)
 
 
 def _last_status(parts: list[Part]) -> int:

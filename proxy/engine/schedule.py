@@ -5,8 +5,9 @@ and the calls that the fallback reads are settled; calls marked lazy go only whe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from proxy.plan.nodes import CallPlan
 
@@ -21,22 +22,48 @@ class State(Enum):
     SETTLED = "settled"
 
 
-@dataclass(slots=True)
-class Next:
+class Next(Struct):
     """Indices of calls that may be sent and of calls whose fallback may be evaluated."""
 
-    calls: list[int] = field(default_factory=list)
-    fallbacks: list[int] = field(default_factory=list)
+    calls: list[int] = []
+    fallbacks: list[int] = []
+
+    @property
+    def empty(self) -> bool:
+        return not self.calls and not self.fallbacks
+
+
+class Order(Struct, frozen=True):
+    """What a schedule needs to know of a plan, found once: which calls wait for which."""
+
+    requires: tuple[tuple[int, ...], ...]
+    fallback_requires: tuple[tuple[int, ...], ...]
+    waiting_for: tuple[tuple[int, ...], ...]
+    wanted: tuple[int, ...]
+
+
+def order_of(calls: Sequence[CallPlan]) -> Order:
+    """The order of a plan's calls. `wanted` are those that are not lazy."""
+    waiting_for = tuple(
+        tuple(call.index for call in calls if at in call.requires or at in call.fallback_requires)
+        for at in range(len(calls))
+    )
+    return Order(
+        tuple(call.requires for call in calls),
+        tuple(call.fallback_requires for call in calls),
+        waiting_for,
+        tuple(call.index for call in calls if not call.lazy),
+    )
 
 
 class Schedule:
     """The progress of one request through its calls."""
 
-    __slots__ = ("_calls", "_open", "_states")
+    __slots__ = ("_open", "_order", "_states")
 
-    def __init__(self, calls: Sequence[CallPlan]) -> None:
-        self._calls = calls
-        self._states = [State.IDLE] * len(calls)
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._states = [State.IDLE] * len(order.requires)
         self._open = 0
 
     @property
@@ -50,9 +77,8 @@ class Schedule:
     def start(self) -> Next:
         """Begin: every call that is not lazy is wanted."""
         result = Next()
-        for call in self._calls:
-            if not call.lazy:
-                self._want(call.index, result)
+        for index in self._order.wanted:
+            self._want(index, result)
         return result
 
     def settle(self, index: int) -> Next:
@@ -60,20 +86,24 @@ class Schedule:
         self._states[index] = State.SETTLED
         self._open -= 1
         result = Next()
-        for call in self._calls:
-            state = self._states[call.index]
-            if state is State.WAITING and index in call.requires and self._settled(call.requires):
-                self._states[call.index] = State.RUNNING
-                result.calls.append(call.index)
-            elif state is State.FAILED and index in call.fallback_requires and self._settled(call.fallback_requires):
-                result.fallbacks.append(call.index)
+        for waiting in self._order.waiting_for[index]:
+            state = self._states[waiting]
+            if state is State.WAITING and self._settled(self._order.requires[waiting]):
+                self._states[waiting] = State.RUNNING
+                result.calls.append(waiting)
+            elif (
+                state is State.FAILED
+                and index in self._order.fallback_requires[waiting]
+                and self._settled(self._order.fallback_requires[waiting])
+            ):
+                result.fallbacks.append(waiting)
         return result
 
     def fail(self, index: int) -> Next:
         """The call failed and has a fallback: what must go for it, or the fallback itself."""
         self._states[index] = State.FAILED
         result = Next()
-        needs = self._calls[index].fallback_requires
+        needs = self._order.fallback_requires[index]
         if self._settled(needs):
             result.fallbacks.append(index)
         for need in needs:
@@ -85,17 +115,17 @@ class Schedule:
         return [index for index, state in enumerate(self._states) if state not in (State.IDLE, State.SETTLED)]
 
     def _settled(self, indices: tuple[int, ...]) -> bool:
-        return all(self._states[index] is State.SETTLED for index in indices)
+        return all([self._states[index] is State.SETTLED for index in indices])
 
     def _want(self, index: int, result: Next) -> None:
         if self._states[index] is not State.IDLE:
             return
-        call = self._calls[index]
         self._open += 1
-        if self._settled(call.requires):
+        needs = self._order.requires[index]
+        if not needs or self._settled(needs):
             self._states[index] = State.RUNNING
             result.calls.append(index)
             return
         self._states[index] = State.WAITING
-        for need in call.requires:
+        for need in needs:
             self._want(need, result)

@@ -50,6 +50,8 @@ def compile_composite(
         lint_calls(written, calls, reads, max_items, place / "calls")
     errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
     compress = route.respond.compress
+    vary = varying_headers(reads)
+    typed = ("Content-Type", "application/json")
     return CompositePlan(
         calls=calls,
         graph=graph,
@@ -61,7 +63,8 @@ def compile_composite(
         roots=request_roots(reads),
         reads_calls=any(reference.root == "calls" for reference in reads),
         media_type=media_type_of(route.respond.headers),
-        vary=varying_headers(reads),
+        vary=vary,
+        plain_headers=(typed, ("Vary", ", ".join(vary))) if vary else (typed,),
         private=any(reference.root == "client" for reference in reads),
         etag=route.respond.etag,
         compress=config.server.compress if compress is None else compress,

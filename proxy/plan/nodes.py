@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ class UpstreamPlan:
     keepalive_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """One address of an upstream, and the path that its targets start with (no slash at its end)."""
 
@@ -39,7 +40,7 @@ class Endpoint:
     port: int
     base_path: str = ""
 
-    @property
+    @cached_property
     def authority(self) -> str:
         """What the Host header says (RFC 9110 §7.2): the port only where it is not the scheme's own."""
         name = f"[{self.host}]" if ":" in self.host else self.host
@@ -133,7 +134,8 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
     """Calls and the shape of the answer. `roots` are the request roots that any expression reads.
 
     `media_type` is what a client must accept, None where only the answer knows. `vary` are the request's headers that
-    expressions read; `private`: the answer depends on the client in a way that no header tells.
+    expressions read; `private`: the answer depends on the client in a way that no header tells. `plain_headers`
+    are those of an answer where neither the route nor a call says anything.
     """
 
     calls: tuple[CallPlan, ...]
@@ -150,6 +152,7 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
     private: bool
     etag: bool
     compress: bool
+    plain_headers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def passthrough_action(
         outgoing = UpstreamRequest(
             method=request.method,
             target=plan.rewrite(request.path) + query,
-            headers=_request_headers(request, plan, upstream_plan, scope),
+            headers=list(_request_headers(request, plan, upstream_plan, scope).items()),
             body=body or None,
             max_body=MAX_ANSWER,
         )

@@ -15,7 +15,8 @@ from typing import Any, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from proxy.errors import GatewayError, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
-from proxy.upstream.exchange import RawHeaders
+from proxy.upstream.exchange import Head, RawHeaders
+from proxy.upstream.http1.heads import Heads
 from proxy.upstream.http1.receiver import Receiver
 
 MAX_HEAD = 64 * 1024
@@ -34,8 +35,10 @@ class Connection(asyncio.Protocol):
         "_complete",
         "_fields_size",
         "_first_byte_s",
+        "_head",
         "_head_size",
         "_headers",
+        "_heads",
         "_idle_s",
         "_in_head",
         "_last",
@@ -55,8 +58,14 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, first_byte_s: float, idle_s: float, released: "Callable[[Connection, bool], None]", now: float
+        self,
+        first_byte_s: float,
+        idle_s: float,
+        released: "Callable[[Connection, bool], None]",
+        heads: Heads,
+        now: float,
     ) -> None:
+        self._heads = heads
         self._loop = asyncio.get_running_loop()
         self._first_byte_s = first_byte_s
         self._idle_s = idle_s
@@ -64,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._parser: Any = None
+        self._head: tuple[Head, int] | None = None  # of an answer with a declared length
         self._headers: RawHeaders = []
         self._reading = self._until_close = self._complete = self._spoiled = False
         self._in_head = True
@@ -82,12 +92,7 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         assert self._receiver is None
         self._receiver = receiver
-        if self._parser is None:
-            self._parser = HttpResponseParser(self)
-        self._reading = self._until_close = self._complete = False
-        self._in_head = True
-        self._head_size = self._fields_size = 0
-        self._headers = []
+        self._reading = False
         self.used += 1
         self._last = now = self._loop.time()
         if self._timer is None:  # it lives on from one exchange to the next: making one costs more than looking again
@@ -121,7 +126,12 @@ class Connection(asyncio.Protocol):
         if receiver is None:
             self._retire()  # nobody asked: whatever this answers, it must not meet the next request
             return
-        self._reading = True
+        if not self._reading:
+            if not receiver.is_head and (found := self._heads.find(data)) is not None:
+                self._end(True)
+                receiver.arrived(*found)
+                return
+            self._begin_reading()
         self._last = self._loop.time()
         if self._in_head:
             self._head_size += len(data)
@@ -139,7 +149,18 @@ class Connection(asyncio.Protocol):
             if self._in_head and self._head_size > 2 * MAX_HEAD:
                 self._fail(UpstreamInvalid("the head of the upstream's answer is too large"))
         if self._complete:
+            if self._head is not None and not self._spoiled:
+                self._heads.learn(data, *self._head)
             self._finish()
+
+    def _begin_reading(self) -> None:
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        self._reading = self._in_head = True
+        self._until_close = self._complete = False
+        self._head_size = self._fields_size = 0
+        self._headers = []
+        self._head = None
 
     def eof_received(self) -> bool:
         return False
@@ -181,9 +202,12 @@ class Connection(asyncio.Protocol):
         if not 200 <= status <= 599:
             raise UpstreamInvalid(f"the upstream answered with status {status}, which was not asked for")
         length, chunked = _framing(self._headers)
-        receiver.headed(status, self._headers, length)
+        head = Head(status, self._headers)
+        receiver.headed(head, length)
         if receiver.is_head:
             self._completed()
+        elif length >= 0 and status not in _NO_BODY:
+            self._head = head, length
         else:
             self._until_close = length < 0 and not chunked and status not in _NO_BODY
 

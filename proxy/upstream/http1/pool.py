@@ -11,6 +11,7 @@ from proxy.plan.nodes import Endpoint, UpstreamPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.connection import Connection, Unanswered
+from proxy.upstream.http1.heads import Heads
 from proxy.upstream.http1.receiver import Whole
 from proxy.upstream.http1.wire import encode_request
 
@@ -34,6 +35,7 @@ class Pool:
         self._connecting = 0
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
+        self._heads = Heads()
 
     def __repr__(self) -> str:
         return f"<Pool {len(self._open)} open, {len(self._idle)} idle, {len(self._waiting)} waiting>"
@@ -144,7 +146,9 @@ class Pool:
         try:
             async with asyncio.timeout(plan.connect_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(plan.first_byte_s, plan.idle_s, self._on_released, self._loop.time()),
+                    lambda: Connection(
+                        plan.first_byte_s, plan.idle_s, self._on_released, self._heads, self._loop.time()
+                    ),
                     endpoint.host,
                     endpoint.port,
                     ssl=self._tls,

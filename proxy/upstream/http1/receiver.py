@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from proxy.errors import GatewayError, UpstreamTooLarge
-from proxy.upstream.exchange import Done, RawHeaders, UpstreamResponse
+from proxy.upstream.exchange import Done, Head, UpstreamResponse
 
 
 class Receiver(Protocol):
@@ -11,7 +11,7 @@ class Receiver(Protocol):
 
     is_head: bool
 
-    def headed(self, status: int, headers: RawHeaders, length: int) -> None:
+    def headed(self, head: Head, length: int) -> None:
         """The final head is here; `length` is the declared one, -1 without. May raise a `GatewayError` to refuse."""
         ...
 
@@ -23,6 +23,10 @@ class Receiver(Protocol):
         """The answer is whole."""
         ...
 
+    def arrived(self, head: Head, body: bytes) -> None:
+        """All of the above at once; a refusal is for the receiver itself to deal with."""
+        ...
+
     def failed(self, error: GatewayError) -> None:
         """There is no answer, or no rest of it."""
         ...
@@ -31,21 +35,20 @@ class Receiver(Protocol):
 class Whole:
     """Collects a body of at most `max_body` bytes, then calls `done` once, with the answer or the error."""
 
-    __slots__ = ("_body", "_done", "_headers", "_max_body", "_size", "_status", "is_head")
+    __slots__ = ("_body", "_done", "_head", "_max_body", "_size", "is_head")
 
     def __init__(self, done: Done, *, is_head: bool, max_body: int) -> None:
         self._done = done
         self.is_head = is_head
         self._max_body = max_body
-        self._status = 0
-        self._headers: RawHeaders = []
+        self._head: Head | None = None
         self._body: list[bytes] = []
         self._size = 0
 
-    def headed(self, status: int, headers: RawHeaders, length: int) -> None:
+    def headed(self, head: Head, length: int) -> None:
         if length > self._max_body and not self.is_head:
             raise UpstreamTooLarge(f"the answer has {length} bytes; at most {self._max_body} are taken")
-        self._status, self._headers = status, headers
+        self._head = head
 
     def received(self, data: bytes) -> None:
         self._size += len(data)
@@ -55,7 +58,14 @@ class Whole:
 
     def ended(self) -> None:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._done(UpstreamResponse(self._status, self._headers, body))
+        assert self._head is not None
+        self._done(UpstreamResponse(self._head, body))
+
+    def arrived(self, head: Head, body: bytes) -> None:
+        if len(body) > self._max_body:
+            self._done(UpstreamTooLarge(f"the answer has {len(body)} bytes; at most {self._max_body} are taken"))
+        else:
+            self._done(UpstreamResponse(head, body))
 
     def failed(self, error: GatewayError) -> None:
         self._done(error)

@@ -2,28 +2,30 @@
 
 import re
 
-from multidict import CIMultiDict
-
 from proxy.errors import GatewayError
+from proxy.upstream.exchange import Pairs
 
 _TARGET = re.compile(r"[\x21-\x7e]+")
 # Their length is stated even when it is 0: an upstream may wait for it otherwise (RFC 9110 §8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-def encode_request(method: str, target: str, headers: CIMultiDict[str], body: bytes | None, host: str) -> bytes:
+def encode_request(method: str, target: str, headers: Pairs, body: bytes | None, host: str) -> bytes:
     """The bytes of a request: framing is written here, from the body; the headers are as given.
 
     Raises `GatewayError` for what would break the framing. Whoever made the parts has checked them already; this is
     the last place where a slip would be a request that nobody meant (CWE-93).
     """
-    lines = [f"{method} {target} HTTP/1.1"]
-    if "Host" not in headers:
-        lines.append(f"Host: {host}")
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    for name, value in headers:
+        if len(name) == 4 and name.lower() == "host":
+            lines[1] = f"{name}: {value}"
+        else:
+            lines.append(f"{name}: {value}")
     if body is not None or method in _WITH_BODY:
         lines.append(f"Content-Length: {len(body or b'')}")
     head = "\n".join(lines)
     if head.count("\n") != len(lines) - 1 or "\r" in head or "\0" in head or not _TARGET.fullmatch(target):
         raise GatewayError("something went wrong here", internal="a request would have broken its framing")
-    return head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + (body or b"")
+    encoded = head.replace("\n", "\r\n").encode() + b"\r\n\r\n"
+    return encoded if body is None else encoded + body

@@ -4,7 +4,7 @@ from proxy.cache.flights import Flights
 from proxy.errors import GatewayError, UpstreamFailed
 from proxy.upstream.exchange import Cancel, Done, UpstreamResponse
 
-ANSWER = UpstreamResponse(200, [], b"x")
+ANSWER = UpstreamResponse.of(200, {}, b"x")
 
 
 class Upstream:

@@ -1,18 +1,17 @@
 import asyncio
 from typing import Any
 
-from multidict import CIMultiDict
-
 from proxy.engine.ask import Ask
 from proxy.engine.outcome import Done as DoneOutcome
 from proxy.engine.outcome import Failed
+from proxy.engine.timers import Timers
 from proxy.errors import GatewayError, UpstreamFailed
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.plan.nodes import CallPlan
 from proxy.testing.virtual import run_virtually
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 
-REQUEST = UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=9)
+REQUEST = UpstreamRequest(method="GET", target="/", headers=[], body=None, max_body=9)
 
 
 class Asking:
@@ -35,7 +34,8 @@ class Asking:
             max_body=9,
             timeout_s=timeout_s,
         )
-        self.ask = Ask(plan, self.begin, REQUEST, self.ended, self.crashes.append)
+        timers = None if timeout_s is None else Timers(asyncio.get_running_loop(), timeout_s)
+        self.ask = Ask(plan, self.begin, timers, REQUEST, self.ended, self.crashes.append)
 
     def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
         if self.fails is not None:
@@ -59,7 +59,7 @@ class Asking:
 
 async def test_an_answer_ends_it_with_what_it_means() -> None:
     asking = Asking()
-    asking.answer(UpstreamResponse(200, [], b"[1]"))
+    asking.answer(UpstreamResponse.of(200, {}, b"[1]"))
     [(outcome, status)] = asking.ends
     assert isinstance(outcome, DoneOutcome)
     assert (outcome.value, status) == ([1], 200)
@@ -84,7 +84,7 @@ def test_the_time_of_its_call_ends_it_and_what_comes_later_is_not_heard() -> Non
     async def work() -> Asking:
         asking = Asking(timeout_s=0.5)
         await asyncio.sleep(1)
-        asking.answer(UpstreamResponse(200, [], b"1"))
+        asking.answer(UpstreamResponse.of(200, {}, b"1"))
         return asking
 
     asking = run_virtually(work())
@@ -98,7 +98,7 @@ async def test_cancelling_it_twice_or_when_it_is_over_is_nothing() -> None:
     asking.ask.cancel()
     assert asking.cancelled == 1
     over = Asking()
-    over.answer(UpstreamResponse(200, [], b"1"))
+    over.answer(UpstreamResponse.of(200, {}, b"1"))
     over.ask.cancel()
     assert over.cancelled == 0
 
@@ -106,6 +106,6 @@ async def test_cancelling_it_twice_or_when_it_is_over_is_nothing() -> None:
 async def test_a_defect_is_told_wherever_it_is() -> None:
     below, above = Asking(), Asking(defect=True)
     below.answer(RuntimeError("a defect"))
-    above.answer(UpstreamResponse(200, [], b"1"))
+    above.answer(UpstreamResponse.of(200, {}, b"1"))
     assert (len(below.crashes), len(above.crashes)) == (1, 1)
     assert below.ends == []

@@ -17,7 +17,7 @@ def make(route_of: Any, cache: str = "{ttl: 10s}", rest: str = "") -> CallCache:
 
 
 def sent(headers: dict[str, str] | None = None, target: str = "/a") -> UpstreamRequest:
-    return UpstreamRequest(method="GET", target=target, headers=CIMultiDict(headers or {}), body=None, max_body=9)
+    return UpstreamRequest(method="GET", target=target, headers=list((headers or {}).items()), body=None, max_body=9)
 
 
 def done(value: Any = 1, headers: dict[str, str] | None = None, partial: str | None = None) -> Done:
@@ -128,16 +128,16 @@ async def test_a_stale_answer_is_asked_for_anew_once_at_a_time(route_of: Any) ->
         begun.append(done)
         return lambda: None
 
-    cache.refresh(key, sent(), begin, 5.0)
-    cache.refresh(key, sent(), begin, 5.0)
+    cache.refresh(key, sent(), begin, None, 5.0)
+    cache.refresh(key, sent(), begin, None, 5.0)
     assert len(begun) == 1
-    begun[0](UpstreamResponse(200, [], b"2"))
+    begun[0](UpstreamResponse.of(200, {}, b"2"))
     found = cache.find(key, 5.5)
     assert found is not None
     assert (found.done.value, found.stale) == (2, False)
-    cache.refresh(key, sent(), begin, 9.0)
+    cache.refresh(key, sent(), begin, None, 9.0)
     begun[1](RuntimeError("a defect"))  # logged, and the next may try again
-    cache.refresh(key, sent(), begin, 9.0)
+    cache.refresh(key, sent(), begin, None, 9.0)
     assert len(begun) == 3
 
 

@@ -1,8 +1,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from multidict import CIMultiDict
-
 from proxy.engine.crowd import Crowd
 from proxy.engine.fanout import Part
 from proxy.errors import UpstreamFailed
@@ -44,7 +42,7 @@ class Crowded:
             **call,
         )
         self.parts = [Part((number,), Scope({}), request(number)) for number in range(count)]
-        self.crowd = Crowd(plan, self.begin, self.parts, self.answered, self.ended, self.crashes.append)
+        self.crowd = Crowd(plan, self.begin, None, self.parts, self.answered, self.ended, self.crashes.append)
 
     def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
         self.asked.append(request.target)
@@ -65,11 +63,11 @@ class Crowded:
     def answer(self, *targets: str, failing: bool = False) -> None:
         for target in targets:
             tell: Callable[[Any], None] = self.waiting.pop(target)
-            tell(UpstreamFailed("broken") if failing else UpstreamResponse(200, [], b"1"))
+            tell(UpstreamFailed("broken") if failing else UpstreamResponse.of(200, {}, b"1"))
 
 
 def request(number: int) -> UpstreamRequest:
-    return UpstreamRequest(method="GET", target=f"/{number}", headers=CIMultiDict(), body=None, max_body=9)
+    return UpstreamRequest(method="GET", target=f"/{number}", headers=[], body=None, max_body=9)
 
 
 async def test_no_more_than_so_many_are_under_way_at_once() -> None:

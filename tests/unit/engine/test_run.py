@@ -8,7 +8,7 @@ from proxy.cache.memory import MemoryStore
 from proxy.clock import monotonic
 from proxy.engine.outcome import Done, Failed, Skipped
 from proxy.engine.run import PassedBody, Run
-from proxy.engine.ways import Shared, make_ways
+from proxy.engine.ways import Shared, prepare
 from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus, UpstreamFailed, UpstreamTimeout
 from proxy.expr.scope import Scope
 from proxy.upstream.exchange import UpstreamResponse
@@ -30,8 +30,8 @@ class Running:
         self.records: list[str] = []
         self.looks: list[tuple[str, str, int]] = []
         shared = Shared({"u": upstream}, {}, Flights(), MemoryStore(10**6) if store is None else store)
-        ways = make_ways(route.action, shared)
-        self.run = Run(route.action, self.scope, request, ways, {"u": ("Authorization",)}, self)
+        prepared = prepare(route.action, seconds if seconds > 0 else 1.0, shared, {"u": ("Authorization",)})
+        self.run = Run(prepared, self.scope, request, self)
         self.task = asyncio.get_running_loop().create_task(self.run.execute(monotonic() + seconds))
 
     def called(self, call: Any, record: Any) -> None:
@@ -476,8 +476,8 @@ async def test_a_request_makes_no_task_and_no_future_but_one(
     monkeypatch.setattr(loop, "create_task", lambda *a, **k: made.append("task"))
     monkeypatch.setattr(loop, "create_future", lambda: made.append("future") or create_future())
     await asyncio.sleep(0)
-    told["/a"](UpstreamResponse(200, [], b'{"x":1}'))
-    told["/b/1"](UpstreamResponse(200, [], b"2"))
+    told["/a"](UpstreamResponse.of(200, {}, b'{"x":1}'))
+    told["/b/1"](UpstreamResponse.of(200, {}, b"2"))
     await running.task
     assert running.scope["b"] == 2
     assert made == []

@@ -1,25 +1,25 @@
 from typing import Any
 
-from multidict import CIMultiDict
-
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
-from proxy.engine.ways import Shared, coalescing, make_ways
+from proxy.engine.ways import FORWARDED, Shared, coalescing, prepare
 from proxy.upstream.exchange import UpstreamRequest
 
 
 def sent(headers: dict[str, str]) -> UpstreamRequest:
-    return UpstreamRequest(method="GET", target="/", headers=CIMultiDict(headers), body=None, max_body=9)
+    return UpstreamRequest(method="GET", target="/", headers=list(headers.items()), body=None, max_body=9)
 
 
-def test_a_call_has_only_the_layers_that_it_asks_for(route_of: Any) -> None:
+async def test_a_call_has_only_the_layers_that_it_asks_for(route_of: Any) -> None:
     class Upstream:
         def begin(self, request: Any, done: Any) -> Any: ...
 
     upstream: Any = Upstream()
     plan = route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b', cache: {ttl: 1s}}}").action
-    plain, kept = make_ways(plan, Shared({"u": upstream}, {}, Flights(), MemoryStore(1)))
-    assert (plain.begin, plain.cache) == (upstream.begin, None)
+    prepared = prepare(plan, 3.0, Shared({"u": upstream}, {}, Flights(), MemoryStore(1)), {"u": ("Cookie",)})
+    plain, kept = prepared.ways
+    assert (plain.begin, plain.cache, plain.timers) == (upstream.begin, None, None)
+    assert prepared.forwarded[0] == ("application/json", (*FORWARDED, "Cookie"))
     assert kept.begin != upstream.begin
     assert kept.cache is not None
 
@@ -38,4 +38,4 @@ def test_requests_share_an_answer_unless_what_they_send_differs() -> None:
         {"X-Request-Id": "3", "Authorization": "b"},
     ):
         share(sent(headers), lambda _: None)
-    assert [request.headers["X-Request-Id"] for request in begun] == ["1", "3"]
+    assert [dict(request.headers)["X-Request-Id"] for request in begun] == ["1", "3"]

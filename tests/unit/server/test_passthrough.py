@@ -77,7 +77,7 @@ async def test_headers_cross_but_for_one_hops_and_what_is_said_of_the_way_is_our
         ]
     )
     await passing.action(request_of("/", headers=given))
-    assert list(passing.upstream.sent[0].headers.items()) == [
+    assert passing.upstream.sent[0].headers == [
         ("Authorization", "Bearer x"),
         ("X-A", "1"),
         ("X-A", "2"),
@@ -97,7 +97,7 @@ async def test_the_host_is_the_upstreams_the_clients_or_a_name(
 ) -> None:
     passing = Passing(tmp_path, upstream=f"{{urls: ['http://u'], host: {host}}}")
     await passing.action(request_of("/"))
-    assert passing.upstream.sent[0].headers.get("Host") == sent
+    assert dict(passing.upstream.sent[0].headers).get("Host") == sent
 
 
 async def test_an_answer_comes_as_it_is_but_for_one_hops_headers(tmp_path: Path, request_of: Any) -> None:
@@ -138,8 +138,8 @@ async def test_rules_change_path_and_headers_both_ways(tmp_path: Path, request_o
     response = await passing.action(request_of("/api/x?u=ann", headers=given))
     (sent,) = passing.upstream.sent
     assert sent.target == "/x?u=ann"
-    assert sent.headers.getall("X-User") == ["ann"]
-    assert "Cookie" not in sent.headers
+    assert [value for name, value in sent.headers if name == "X-User"] == ["ann"]
+    assert "Cookie" not in dict(sent.headers)
     assert response.headers.getall("X-B") == ["1", "2"]
     assert "Server" not in response.headers
 

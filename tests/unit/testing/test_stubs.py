@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict
 
 from proxy.config.model import Stub
 from proxy.errors import UpstreamFailed, UpstreamUnreachable
@@ -11,7 +10,7 @@ from proxy.loading import load
 from proxy.testing.stubs import StubUpstream, only
 from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
 
-REQUEST = UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=1)
+REQUEST = UpstreamRequest(method="GET", target="/", headers=[], body=None, max_body=1)
 
 
 def ask(*stubs: Any, times: int = 1) -> list[UpstreamResponse]:

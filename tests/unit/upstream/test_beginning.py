@@ -1,14 +1,12 @@
 import asyncio
 from typing import Any
 
-from multidict import CIMultiDict
-
 from proxy.errors import UpstreamFailed
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
 
-REQUEST = UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=1)
-ANSWER = UpstreamResponse(200, [], b"x")
+REQUEST = UpstreamRequest(method="GET", target="/", headers=[], body=None, max_body=1)
+ANSWER = UpstreamResponse.of(200, {}, b"x")
 
 
 async def begun(send: Any) -> tuple[list[Any], Any]:

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from multidict import CIMultiDict
 
 from proxy.plan.nodes import UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
@@ -47,4 +46,4 @@ async def test_a_client_that_nobody_uses_can_send_no_more(upstream_plan: Upstrea
     client = registry.take([upstream_plan])["u"]
     await registry.release([upstream_plan])
     with pytest.raises(RuntimeError, match="closed"):
-        await client.send(UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=1))
+        await client.send(UpstreamRequest(method="GET", target="/", headers=[], body=None, max_body=1))

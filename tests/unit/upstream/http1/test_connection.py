@@ -10,6 +10,7 @@ from proxy.errors import GatewayError, UpstreamInvalid, UpstreamTimeout, Upstrea
 from proxy.testing.virtual import run_virtually
 from proxy.upstream.exchange import UpstreamResponse
 from proxy.upstream.http1.connection import Connection, Unanswered
+from proxy.upstream.http1.heads import Heads
 from proxy.upstream.http1.receiver import Whole
 
 
@@ -31,9 +32,11 @@ class Transport(asyncio.Transport):
 class Talk:
     """One exchange on a connection without a socket."""
 
-    def __init__(self, is_head: bool = False, max_body: int = 1000) -> None:
+    def __init__(self, is_head: bool = False, max_body: int = 1000, heads: Heads | None = None) -> None:
         self.released: list[bool] = []
-        self.connection = Connection(1.0, 2.0, lambda _, reusable: self.released.append(reusable), 0.0)
+        self.connection = Connection(
+            1.0, 2.0, lambda _, reusable: self.released.append(reusable), Heads() if heads is None else heads, 0.0
+        )
         self.transport = Transport()
         self.connection.connection_made(self.transport)
         self.ask(is_head, max_body)
@@ -236,3 +239,52 @@ def test_random_bytes_end_in_an_answer_or_an_error_and_never_in_a_crash(chunks: 
         assert isinstance(talk.answer, tuple | type)
 
     asyncio.run(work())
+
+
+HEADS = st.sampled_from(
+    [
+        OK + b"Content-Length: 2\r\n\r\nab",
+        OK + b"Content-Length: 2\r\n\r\nabc",
+        OK + b"Content-Length: 2\r\n\r\nxy",
+        OK + b"Content-Length: 2\r\n\r\na",
+        OK + b"Content-Length: 2\r\nConnection: close\r\n\r\nab",
+        OK + b"Content-Length: 0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 E\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab",
+        OK + b"\r\nab",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nab",
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(HEADS, st.booleans(), st.sampled_from([1, 1000])), min_size=1, max_size=8))
+def test_what_is_known_of_a_head_changes_nothing_of_what_is_heard(asked: list[tuple[bytes, bool, int]]) -> None:
+    """Each answer is heard by a connection that has learned from those before it, and by one that knows nothing."""
+
+    async def work() -> None:
+        heads = Heads()
+        for data, is_head, max_body in asked:
+            learned, fresh = Talk(is_head, max_body, heads), Talk(is_head, max_body)
+            for talk in (learned, fresh):
+                talk.hear(data)
+                if not talk.connection.closed:
+                    talk.hear(ends=True)
+            assert learned.answer == fresh.answer
+            if not isinstance(learned.answer, type):  # what is too large is read to its end, if it has come already
+                assert learned.released == fresh.released
+                assert learned.transport.aborted == fresh.transport.aborted
+                assert learned.future.result().head.raw_headers == fresh.future.result().head.raw_headers
+
+    asyncio.run(work())
+
+
+async def test_a_head_that_is_known_is_not_parsed_again() -> None:
+    heads = Heads()
+    first = Talk(heads=heads).hear(OK + b"X: 1\r\nContent-Length: 1\r\n\r\na")
+    second = Talk(heads=heads).hear(OK + b"X: 1\r\nContent-Length: 1\r\n\r\nb")
+    assert (second.answer, second.released) == ((200, b"b"), [True])
+    assert second.future.result().head is first.future.result().head

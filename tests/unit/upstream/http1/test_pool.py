@@ -4,7 +4,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from multidict import CIMultiDict
 
 from proxy.errors import UpstreamBusy, UpstreamUnreachable
 from proxy.plan.nodes import Endpoint, UpstreamPlan
@@ -16,7 +15,7 @@ Behave = Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[N
 
 
 def request(method: str = "GET") -> UpstreamRequest:
-    return UpstreamRequest(method=method, target="/", headers=CIMultiDict(), body=None, max_body=100)
+    return UpstreamRequest(method=method, target="/", headers=[], body=None, max_body=100)
 
 
 class Server:

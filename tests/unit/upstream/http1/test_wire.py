@@ -1,5 +1,4 @@
 import pytest
-from multidict import CIMultiDict
 
 from proxy.errors import GatewayError
 from proxy.upstream.http1.wire import encode_request
@@ -8,7 +7,7 @@ from proxy.upstream.http1.wire import encode_request
 def encode(
     method: str = "GET", target: str = "/", headers: list[tuple[str, str]] | None = None, body: bytes | None = None
 ) -> bytes:
-    return encode_request(method, target, CIMultiDict(headers or []), body, "up:80")
+    return encode_request(method, target, headers or [], body, "up:80")
 
 
 def test_a_request_has_its_line_its_host_and_its_headers_as_given() -> None:
