@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # Durations and deadlines are differences of this clock; it never goes backwards.
 monotonic = time.monotonic
@@ -9,7 +10,13 @@ monotonic = time.monotonic
 
 def timestamp() -> str:
     """The current moment as RFC 3339 text in UTC with milliseconds, for logs."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = time.time()
+    return f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=2)  # the same for every line of a second
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def unix_seconds() -> float:

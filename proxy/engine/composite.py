@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from multidict import CIMultiDict
 
-from proxy.engine.context import build_scope
+from proxy.engine.context import add_body, scope_maker
 from proxy.engine.negotiation import NotAcceptable, accepts
 from proxy.engine.respond import respond
 from proxy.engine.run import PassedBody, Run
@@ -36,13 +36,15 @@ def composite_action(
     route: RoutePlan, plan: CompositePlan, shared: Shared, forward: Mapping[str, tuple[str, ...]], observer: Observer
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that composes. `forward` gives each upstream's additional client headers."""
-    roots = plan.roots
+    make_scope, reads_body = scope_maker(plan.roots), "body" in plan.roots
     prepared = prepare(plan, route.timeout_s, shared, forward)
     watcher = _Watcher(route.name, observer)
 
     async def compose(request: Request) -> Response:
         check_accept(request, plan.media_type)
-        scope = await build_scope(request, roots)
+        scope = make_scope(request)
+        if reads_body:
+            await add_body(scope, request)
         run = Run(prepared, scope, request, watcher)
         try:
             await run.execute(request.received_at + route.timeout_s)
@@ -56,6 +58,8 @@ def composite_action(
 
 def check_accept(request: Request, media_type: str | None) -> None:
     """Refuse, before anything is sent, a client that could not use the answer (RFC 9110 §15.5.7)."""
-    accept = ", ".join(request.headers.getall("Accept", ()))
-    if accept and media_type is not None and not accepts(accept, media_type):
+    if media_type is None or "Accept" not in request.headers:
+        return
+    accept = ", ".join(request.headers.getall("Accept"))
+    if accept and not accepts(accept, media_type):
         raise NotAcceptable(f"the answer is {media_type}")

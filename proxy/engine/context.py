@@ -19,14 +19,30 @@ class UnsupportedMediaType(BadRequest):
     code = "unsupported_media_type"
 
 
+def scope_maker(roots: frozenset[str]) -> Callable[[Request], Scope]:
+    """A function that makes the scope of a request, but for its body: `add_body`. It raises `BadRequest`."""
+    makers = tuple((root, maker) for root, maker in _MAKERS.items() if root in roots)
+    with_query = "query" in roots or "query_all" in roots
+
+    def make(request: Request) -> Scope:
+        scope = Scope({root: maker(request) for root, maker in makers})
+        if with_query:
+            scope["query"], scope["query_all"] = query_values(split_query(request.query))
+        return scope
+
+    return make
+
+
+async def add_body(scope: Scope, request: Request) -> None:
+    """Read the request's body into its scope. Raises `BadRequest` for one that cannot be read."""
+    scope["body"] = _parse_body(request, await request.read_body(request.max_body))
+
+
 async def build_scope(request: Request, roots: frozenset[str]) -> Scope:
     """The request's roots. Raises `BadRequest` for a query, cookie or body that cannot be read."""
-    scope = Scope({root: maker(request) for root, maker in _MAKERS.items() if root in roots})
-    if "query" in roots or "query_all" in roots:
-        first, every = query_values(split_query(request.query))
-        scope["query"], scope["query_all"] = first, every
+    scope = scope_maker(roots)(request)
     if "body" in roots:
-        scope["body"] = _parse_body(request, await request.read_body(request.max_body))
+        await add_body(scope, request)
     return scope
 
 

@@ -69,9 +69,9 @@ def entity_tag(body: bytes) -> str:
 
 def has_already(request: Request, etag: str) -> bool:
     """Whether `If-None-Match` names the tag or anything, by the weak comparison (RFC 9110 §13.1.2, §8.8.3.2)."""
-    fields = request.headers.getall("If-None-Match", ())
-    if not fields:
+    if "If-None-Match" not in request.headers:
         return False
+    fields = request.headers.getall("If-None-Match")
     return any(field.strip() == "*" for field in fields) or etag.removeprefix("W/").strip('"') in _OPAQUE.findall(
         ", ".join(fields)
     )

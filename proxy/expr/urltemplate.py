@@ -64,9 +64,7 @@ def compile_url_template(text: str, names: Vocabulary) -> UrlTemplate:
     )
     client_parts = [segment.render for segment in segments if only_client([r for h in segment.holes for r in h.reads])]
     client_parts += [part.render for part in query_parts if not isinstance(part, str) and only_client(part.reads)]
-    return UrlTemplate(
-        text, _renderer([segment.render for segment in segments], query_parts), reads, tuple(client_parts)
-    )
+    return UrlTemplate(text, _renderer(segments, query_parts), reads, tuple(client_parts))
 
 
 def encode_query_value(value: Any, *, client: bool, text: str) -> str:
@@ -74,6 +72,8 @@ def encode_query_value(value: Any, *, client: bool, text: str) -> str:
     rendered = scalar_text(value)
     if rendered is None:
         raise (MissingValue if client else ExtractionFailed)(f"{text} is not a string, a number or a boolean")
+    if _ORDINARY.fullmatch(rendered):
+        return rendered
     if _LINE_BREAK.search(rendered):
         raise unsafe(text, "holds a line break or NUL", client)
     return _quote(rendered, text, client)
@@ -92,8 +92,11 @@ def _quote(value: str, text: str, client: bool) -> str:
 
 
 class _Segment(Struct, frozen=True):
+    """`fixed` is its text if it has no holes."""
+
     render: Callable[[Scope], str]
     holes: tuple[Expression, ...]
+    fixed: str | None = None
 
 
 def _split_query(parts: list[str | Hole]) -> tuple[list[str | Hole], list[str | Hole]]:
@@ -137,6 +140,9 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
     where = " and ".join(f"${{{hole.text.removeprefix('$.')}}}" for hole in holes)
     client = any(from_client(hole.reads) for hole in holes)
 
+    if len(holes) == len(pieces) == 1:
+        return _Segment(_only_hole(holes[0], where, client), holes)
+
     def render(scope: Scope) -> str:
         raw = ""
         encoded = ""
@@ -154,9 +160,26 @@ def _compile_segment(parts: list[str | Hole], names: Vocabulary, text: str) -> _
     return _Segment(render, holes)
 
 
+def _only_hole(hole: Expression, where: str, client: bool) -> Callable[[Scope], str]:
+    """A segment that is one value, as nearly every one with a hole is."""
+    evaluate, text, of_client = hole.evaluate, hole.text, only_client(hole.reads)
+
+    def render(scope: Scope) -> str:
+        value = evaluate(scope)
+        if type(value) is int:
+            return str(value)
+        raw = render_hole(text, value, client=of_client)
+        if _ORDINARY.fullmatch(raw):
+            return raw
+        _check_segment(raw, where, client)
+        return _quote(raw, where, client)
+
+    return render
+
+
 @lru_cache(maxsize=4096)
 def _fixed_segment(text: str) -> _Segment:
-    return _Segment(lambda scope: text, ())
+    return _Segment(lambda scope: text, (), text)
 
 
 def _check_segment(raw: str, where: str, client: bool) -> None:
@@ -194,17 +217,24 @@ def _query_hole(hole: Hole, names: Vocabulary) -> _QueryHole:
     return _QueryHole(f"${{{hole.text}}}", expression.evaluate, from_client(expression.reads), expression.reads)
 
 
-def _renderer(segments: list[Callable[[Scope], str]], query: list[str | _QueryHole]) -> Callable[[Scope], str]:
-    def render(scope: Scope) -> str:
-        target = "".join(["/" + segment(scope) for segment in segments])
-        for part in query:
-            if isinstance(part, str):
-                target += part
-            else:
-                target += part.render(scope)
-        return target
-
-    return render
+def _renderer(segments: list[_Segment], query: list[str | _QueryHole]) -> Callable[[Scope], str]:
+    """One closure for a target; fixed pieces that stand together are one."""
+    pieces: list[str | Callable[[Scope], str]] = []
+    for segment in segments:
+        pieces += ["/", segment.render if segment.fixed is None else segment.fixed]
+    pieces += [part if isinstance(part, str) else part.render for part in query]
+    joined: list[str | Callable[[Scope], str]] = []
+    for piece in pieces:
+        if joined and isinstance(piece, str) and isinstance(last := joined[-1], str):
+            joined[-1] = last + piece
+        else:
+            joined.append(piece)
+    match joined:
+        case [str(fixed)]:
+            return lambda scope: fixed
+        case [str(before), render_only] if not isinstance(render_only, str):
+            return lambda scope: before + render_only(scope)
+    return lambda scope: "".join([piece if isinstance(piece, str) else piece(scope) for piece in joined])
 
 
 def is_missing(value: Any) -> bool:

@@ -9,62 +9,83 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-import msgspec
+from msgspec import Struct
+from msgspec.json import Encoder
 
 from proxy.clock import timestamp
 from proxy.events import Event, RequestFinished
 
-_encode = msgspec.json.Encoder().encode
+_MAX_PATH = 2048
+_encode = Encoder().encode
+
+
+class _Call(Struct, omit_defaults=True):
+    call: str
+    status: int
+    ms: float
+    error: str | None = None
+    requests: int = 1
+
+
+class _Line(Struct, omit_defaults=True):
+    time: str
+    request_id: str
+    method: str
+    path: str
+    status: int
+    ms: float
+    bytes: int
+    client_ip: str
+    route: str | None
+    generation: int
+    error: str | None = None
+    partial: tuple[str, ...] = ()
+    calls: list[_Call] = []
 
 
 def access_line(event: RequestFinished) -> bytes:
-    """The line of one request, ending in a newline."""
+    """The line of one request, without its end."""
     request, response = event.request, event.response
-    line: dict[str, object] = {
-        "time": timestamp(),
-        "request_id": request.id,
-        "method": request.method,
-        "path": (request.path or request.raw_target.partition("?")[0])[:2048].encode("utf-8", "replace").decode(),
-        "status": response.status,
-        "ms": round(event.seconds * 1000, 3),
-        "bytes": len(response.body),
-        "client_ip": request.client_ip,
-        "route": request.route,
-        "generation": event.generation,
-    }
-    if response.error is not None:
-        line["error"] = response.error
-    if response.partial:
-        line["partial"] = response.partial
-    if request.calls:
-        line["calls"] = [
-            {"call": call.name, "status": call.status, "ms": call.ms}
-            | ({} if call.error is None else {"error": call.error})
-            | ({} if call.requests == 1 else {"requests": call.requests})
-            for call in request.calls
-        ]
-    return _encode(line) + b"\n"
+    return _encode(
+        _Line(
+            timestamp(),
+            request.id,
+            request.method,
+            _path(request.path or request.raw_target.partition("?")[0]),
+            response.status,
+            int(event.seconds * 1e6) / 1e3,
+            len(response.body),
+            request.client_ip,
+            request.route,
+            event.generation,
+            response.error,
+            response.partial,
+            [_Call(call.name, call.status, call.ms, call.error, call.requests) for call in request.calls],
+        )
+    )
+
+
+def _path(path: str) -> str:
+    """A path as it can be written: not too long, and what is no UTF-8 replaced."""
+    return path if len(path) <= _MAX_PATH and path.isascii() else path[:_MAX_PATH].encode("utf-8", "replace").decode()
 
 
 def access_log(stream: BinaryIO) -> Callable[[Event], None]:
-    """An observer that writes a line per request to a binary stream, flushed once per turn of the event loop."""
-    flushing = False
+    """An observer that writes a line per request to a binary stream, once per turn of the event loop."""
+    lines: list[bytes] = []
 
     def flush() -> None:
-        nonlocal flushing
-        flushing = False
+        text = b"\n".join(lines) + b"\n"
+        lines.clear()
         # An observer must not raise: a reader of the log that went away takes no answer with it.
         with suppress(OSError):
+            stream.write(text)
             stream.flush()
 
     def observe(event: Event) -> None:
-        nonlocal flushing
-        if not isinstance(event, RequestFinished):
-            return
-        with suppress(OSError):
-            stream.write(access_line(event))
-        if not flushing:
-            flushing = True
-            asyncio.get_running_loop().call_soon(flush)
+        if type(event) is RequestFinished:
+            lines.append(access_line(event))
+            if len(lines) == 1:
+                asyncio.get_running_loop().call_soon(flush)
 
     return observe

@@ -123,13 +123,18 @@ def encode_fields(fields: tuple[Field, ...], scope: Scope) -> str:
     pairs = []
     for field in fields:
         value = field.evaluate(scope)
-        name = quote(field.name, safe="")
+        name = _quoted(field.name)
         for one in value if isinstance(value, list) else (value,):
             if type(one) is int:  # as most keys of a batch are
                 pairs.append(f"{name}={one}")
             elif not is_missing(one):
                 pairs.append(f"{name}={encode_query_value(one, client=field.client, text=field.text)}")
     return "&".join(pairs)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
 
 
 def header_values(fields: tuple[Field, ...], scope: Scope) -> list[tuple[str, str]]:

@@ -98,8 +98,14 @@ class Router(Generic[T]):
 
     def find(self, method: str, path: str, host: str, headers: Mapping[str, str], query: str) -> Found[T] | Options:
         """The most specific route. Raises `RouteNotFound`, or `MethodNotAllowed` with what the path takes."""
-        allow: set[str] = set()
         segments = path[1:].split("/")
+        only = _straight(self._root, segments)
+        if only is not None:
+            rule = only[0].rule
+            plain = rule.host is None and not rule.headers and not rule.query
+            if plain and (rule.methods is None or method in rule.methods):
+                return _found(*only)
+        allow: set[str] = set()
         gets: tuple[_Leaf[T], tuple[Any, ...]] | None = None  # serves HEAD unless a route as specific names it
         for leaf, values in _walk(self._root, segments, 0, ()):
             rule = leaf.rule
@@ -123,7 +129,7 @@ class Router(Generic[T]):
 
 
 def _found(leaf: _Leaf[T], values: tuple[Any, ...]) -> Found[T]:
-    return Found(leaf.value, dict(zip(leaf.names, values, strict=True)))
+    return Found(leaf.value, dict(zip(leaf.names, values)))  # noqa: B905 – as many by how they were made
 
 
 def _as_specific(one: MatchRule, other: MatchRule) -> bool:
@@ -139,6 +145,30 @@ def _sort(root: _Node[T]) -> None:
                 leaves.sort(key=lambda leaf: leaf.rule.rank, reverse=True)
         waiting += node.literals.values()
         waiting += [inner for inner in (node.ints, node.uuids, node.plain) if inner is not None]
+
+
+def _straight(node: _Node[T], segments: list[str]) -> tuple[_Leaf[T], tuple[Any, ...]] | None:
+    """The leaf of a path that can go only one way, as most can; None for those that need `_walk`."""
+    values: list[Any] = []
+    for segment in segments:
+        literal = node.literals.get(segment)
+        if node.rest or node.uuids is not None or (node.plain is not None and node.ints is not None):
+            return None
+        if node.ints is not None:
+            if literal is not None or not _INT.fullmatch(segment):
+                return None
+            node = node.ints
+            values.append(int(segment))
+        elif node.plain is not None:
+            if literal is not None or not segment:
+                return None
+            node = node.plain
+            values.append(decode_segment(segment))
+        elif literal is not None:
+            node = literal
+        else:
+            return None
+    return (node.leaves[0], tuple(values)) if len(node.leaves) == 1 else None
 
 
 def _walk(

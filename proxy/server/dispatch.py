@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from multidict import CIMultiDict
@@ -73,11 +74,13 @@ def _check_host(request: Request, authority: str | None) -> None:
 _HOST = re.compile(r"(?:[0-9A-Za-z._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
 
+@lru_cache(maxsize=1024)  # a server has few names
 def is_host(value: str) -> bool:
     """Whether text can be a Host field: a name or address and perhaps a port, nothing else."""
     return _HOST.fullmatch(value) is not None
 
 
+@lru_cache(maxsize=1024)
 def host_name(host: str) -> str:
     """A Host without its port, in lower case."""
     if host.startswith("["):

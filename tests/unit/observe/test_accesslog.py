@@ -45,7 +45,7 @@ def test_neither_query_nor_headers_are_written(finished: Any) -> None:
 @pytest.mark.parametrize("path", ['/a\n{"status":200}', '/"}', "/\ud800", "/\x1b[31m", "/\u2028"])
 def test_a_client_cannot_forge_a_line(path: str, finished: Any) -> None:
     line = access_line(finished(path=path))
-    assert line.count(b"\n") == 1
+    assert b"\n" not in line
     assert json.loads(line)["status"] == 200
     assert b"\x1b" not in line
 
