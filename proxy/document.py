@@ -4,7 +4,7 @@ Integers are Python integers, of up to 4300 digits. A float keeps the text it wa
 `1e999` leave as they came. Key order is kept; of duplicate keys the last wins (RFC 8259 §4 leaves that open).
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -39,12 +39,22 @@ def decode_json(data: bytes) -> Any:
     """The value of a JSON document. Raises `InvalidJson` for anything else, without quoting the data."""
     try:
         return _decoder.decode(data)
-    except RecursionError:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        refuse_json(error)
+
+
+def refuse_json(error: Exception) -> NoReturn:
+    """Raise `InvalidJson` for what msgspec raises, without quoting the data."""
+    if isinstance(error, RecursionError):
         raise InvalidJson("JSON is nested too deeply") from None
-    except UnicodeDecodeError:
+    if isinstance(error, UnicodeDecodeError):
         raise InvalidJson("JSON is not valid UTF-8") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise InvalidJson(str(error) or "JSON is malformed") from None
+    raise InvalidJson(str(error) or "JSON is malformed") from None
+
+
+def is_raw_null(value: object) -> bool:
+    """Whether a value that was not decoded is null."""
+    return type(value) is msgspec.Raw and len(value) == 4 and bytes(value) == b"null"
 
 
 def encode_json(value: object) -> bytes:

@@ -4,15 +4,29 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from proxy.clock import monotonic
+from proxy.document import decode_json
 from proxy.engine.call import judge
 from proxy.engine.outcome import Failed, Outcome
 from proxy.engine.timers import Timers
 from proxy.errors import GatewayError, UpstreamTimeout
+from proxy.expr.decoding import Decode
 from proxy.plan.nodes import CallPlan
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 
 Begin = Callable[[UpstreamRequest, Done], Cancel]
+
+
+class Way(Struct, frozen=True):
+    """How a call is asked: `begin` sends a request, `decode` reads its answer, `timers` end its time."""
+
+    begin: Begin
+    decode: Decode = decode_json
+    timers: Timers | None = None
+
+
 Ended = Callable[[Outcome, int, float], None]
 """Told the outcome, the status (0 without an answer) and the seconds that it took."""
 
@@ -20,13 +34,12 @@ Ended = Callable[[Outcome, int, float], None]
 class Ask:
     """Sends a request. `ended` is called once, later; `crashed` instead, if what it does has a defect."""
 
-    __slots__ = ("_call", "_cancel", "_crashed", "_ended", "_over", "_timer", "started")
+    __slots__ = ("_call", "_cancel", "_crashed", "_decode", "_ended", "_over", "_timer", "started")
 
     def __init__(
         self,
         call: CallPlan,
-        begin: Begin,
-        timers: Timers | None,
+        way: Way,
         request: UpstreamRequest,
         ended: Ended,
         crashed: Callable[[Exception], None],
@@ -35,11 +48,12 @@ class Ask:
         self._ended = ended
         self._crashed = crashed
         self._over = False
+        self._decode = way.decode
         self.started = monotonic()
-        self._timer = None if timers is None else timers.start(self._expire)
+        self._timer = None if way.timers is None else way.timers.start(self._expire)
         self._cancel: Cancel | None = None
         try:
-            self._cancel = begin(request, self._answered)
+            self._cancel = way.begin(request, self._answered)
         except GatewayError as error:
             asyncio.get_running_loop().call_soon(self._answered, error)
 
@@ -67,7 +81,7 @@ class Ask:
         self._stop()
         if isinstance(answer, UpstreamResponse):
             try:
-                outcome = judge(self._call, answer)
+                outcome = judge(self._call, answer, self._decode)
             except Exception as defect:
                 self._crashed(defect)
                 return

@@ -12,10 +12,9 @@ from msgspec import Struct
 from multidict import CIMultiDict
 
 from proxy.cache.memory import MemoryStore
-from proxy.engine.ask import Ask, Begin
+from proxy.engine.ask import Ask, Way
 from proxy.engine.freshness import lifetime
 from proxy.engine.outcome import Done, Outcome
-from proxy.engine.timers import Timers
 from proxy.merge.keys import Keyed, build_index
 from proxy.plan.nodes import CachePlan, CallPlan
 from proxy.upstream.exchange import UpstreamRequest
@@ -50,7 +49,8 @@ class CallCache:
         self._call = call
         self._plan = plan
         self._store = store
-        self._identity = (upstream, plan.identity)
+        # What is kept is as far decoded as the call needs it.
+        self._identity = (upstream, plan.identity, repr(call.need))
         self._refreshing: dict[Hashable, Ask] = {}
 
     @property
@@ -126,7 +126,7 @@ class CallCache:
                 value = index[key] if keyed.many else [index[key]]
                 self._put((base, key), Done(outcome.status, outcome.headers, value, None, size), size, fresh_s, now)
 
-    def refresh(self, key: Hashable, request: UpstreamRequest, begin: Begin, timers: Timers | None, now: float) -> None:
+    def refresh(self, key: Hashable, request: UpstreamRequest, way: Way, now: float) -> None:
         """Ask for a stale answer anew, for whoever comes next; once at a time."""
         if key in self._refreshing:
             return
@@ -139,7 +139,7 @@ class CallCache:
             self._refreshing.pop(key, None)
             _LOG.error("a stale answer of call %s could not be renewed", self._call.name, exc_info=defect)
 
-        self._refreshing[key] = Ask(self._call, begin, timers, request, ended, crashed)
+        self._refreshing[key] = Ask(self._call, way, request, ended, crashed)
 
     def _fresh_s(self, request: UpstreamRequest, done: Done) -> float:
         if done.inner_partial is not None or "Set-Cookie" in done.headers:

@@ -7,6 +7,7 @@ from proxy.engine.outcome import Done, Failed, Outcome, header_mapping
 from proxy.engine.xml import parse_xml
 from proxy.errors import ExtractionFailed, GatewayError, UpstreamInvalid, UpstreamStatus
 from proxy.expr.cel import CelFailed
+from proxy.expr.decoding import Decode
 from proxy.expr.scope import MISSING, Scope
 from proxy.message import Headers
 from proxy.plan.fields import encode_fields, header_values
@@ -76,12 +77,12 @@ def _body(call: CallPlan, scope: Scope) -> tuple[bytes, str]:
         raise ExtractionFailed(f"its body cannot be written: {error}") from None
 
 
-def judge(call: CallPlan, response: UpstreamResponse) -> Outcome:
-    """What an answer means to its call."""
+def judge(call: CallPlan, response: UpstreamResponse, decode: Decode = decode_json) -> Outcome:
+    """What an answer means to its call. `decode` reads its JSON, as far as anybody looks into it."""
     try:
         if response.status not in call.ok:
             return _refused(call, response)
-        value = _decode(call, response)
+        value = _decode(call, response, decode)
         if call.ok_if is not None:
             _check_ok_if(call, response, value)
         if call.select is not None:
@@ -110,7 +111,7 @@ def _passable(call: CallPlan, response: UpstreamResponse) -> bytes | None:
     return body
 
 
-def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
+def _decode(call: CallPlan, response: UpstreamResponse, decode: Decode) -> Any:
     body = response.body
     if response.head.has_any(_CODING):
         body = decode_content(body, response.headers["Content-Encoding"], call.max_body)
@@ -124,7 +125,7 @@ def _decode(call: CallPlan, response: UpstreamResponse) -> Any:
     if call.decode == "xml":
         return parse_xml(body, call.lists)
     try:
-        return decode_json(body)
+        return decode(body)
     except InvalidJson as error:
         raise UpstreamInvalid(f"the answer is not JSON: {error}") from None
 

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from proxy.engine.ask import Ask, Begin
+from proxy.engine.ask import Ask, Way
 from proxy.engine.fanout import Part, allowed, check_part
 from proxy.engine.outcome import Outcome
-from proxy.engine.timers import Timers
 from proxy.plan.nodes import CallPlan
 
 
@@ -22,8 +21,7 @@ class Crowd:
     def __init__(
         self,
         call: CallPlan,
-        begin: Begin,
-        timers: Timers | None,
+        way: Way,
         parts: Sequence[Part],
         answered: Callable[[Part, int, float], None],
         ended: Callable[[], None],
@@ -31,8 +29,7 @@ class Crowd:
     ) -> None:
         assert call.fan is not None
         self._call = call
-        self._begin = begin
-        self._timers = timers
+        self._way = way
         self._answered = answered
         self._ended = ended
         self._crashed = crashed
@@ -56,9 +53,7 @@ class Crowd:
         part = next(self._waiting, None)
         if part is not None:
             assert part.request is not None
-            self._open[id(part)] = Ask(
-                self._call, self._begin, self._timers, part.request, partial(self._end, part), self._crashed
-            )
+            self._open[id(part)] = Ask(self._call, self._way, part.request, partial(self._end, part), self._crashed)
 
     def _end(self, part: Part, outcome: Outcome, status: int, seconds: float) -> None:
         del self._open[id(part)]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from proxy.cache.flights import Flights
 from proxy.clock import monotonic
-from proxy.engine.ask import Ask, Begin
+from proxy.engine.ask import Ask, Way
 from proxy.engine.call import build_request, is_wanted
 from proxy.engine.crowd import Crowd
 from proxy.engine.fanout import FanOut, Part, bind, collect, elements_of, judge_all, kept_part, parts_of
@@ -202,19 +202,17 @@ class Run:
                     pairs += [(name, value) for value in headers.getall(name)]
         return pairs
 
-    def _begin(self, call: CallPlan) -> Begin:
-        begin = self._prepared.ways[call.index].begin
+    def _way(self, call: CallPlan) -> Way:
+        way = self._prepared.ways[call.index]
         if not call.shared or call.coalesce:
-            return begin
+            return way
         if self._flights is None:
             self._flights = Flights()
-        return coalescing(begin, self._flights, call.upstream)
+        return Way(coalescing(way.begin, self._flights, call.upstream), way.decode, way.timers)
 
     def _ask(self, call: CallPlan, request: UpstreamRequest) -> None:
         ended = partial(self._answered, call, request)
-        self._asks[call.index] = Ask(
-            call, self._begin(call), self._prepared.ways[call.index].timers, request, ended, self._crashed
-        )
+        self._asks[call.index] = Ask(call, self._way(call), request, ended, self._crashed)
 
     def _answered(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome, status: int, s: float) -> None:
         record = self._log(call, outcome, status, s)
@@ -238,8 +236,7 @@ class Run:
             self._log(call, outcome, _last_status(fanned.parts), monotonic() - started, crowd.size)
             self._finish(call.index, outcome)
 
-        timers = self._prepared.ways[call.index].timers
-        crowd = Crowd(call, self._begin(call), timers, fanned.parts, answered, ended, self._crashed)
+        crowd = Crowd(call, self._way(call), fanned.parts, answered, ended, self._crashed)
         self._crowds[call.index] = crowd
 
     def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
@@ -252,22 +249,22 @@ class Run:
 
     def _kept(self, call: CallPlan, request: UpstreamRequest) -> Done | None:
         """An answer from before, if there is one; a stale one is asked for anew behind the client's back."""
-        way, now = self._prepared.ways[call.index], self._loop.time()
-        assert way.cache is not None
-        key = way.cache.key(request)
-        found = way.cache.find(key, now)
+        cache, now = self._prepared.caches[call.index], self._loop.time()
+        assert cache is not None
+        key = cache.key(request)
+        found = cache.find(key, now)
         self._watcher.looked(call, "miss" if found is None else "stale" if found.stale else "hit", 1)
         if found is None:
             return None
         if found.stale:
-            way.cache.refresh(key, request, way.begin, way.timers, now)
+            cache.refresh(key, request, self._prepared.ways[call.index], now)
         if call.fan is None:
             self._log(call, found.done, found.done.status, 0.0, 0)
         return found.done
 
     def _kept_parts(self, call: CallPlan, fan: FanPlan, elements: list[Any]) -> tuple[list[Part], list[Any]]:
         """Of a batch: the elements that are known from before, and those to ask for."""
-        cache, keyed = self._prepared.ways[call.index].cache, call.keyed
+        cache, keyed = self._prepared.caches[call.index], call.keyed
         assert cache is not None
         assert keyed is not None
         found, wanted = cache.find_elements(self._base_key(call, fan), elements, keyed, self._loop.time())
@@ -278,13 +275,13 @@ class Run:
 
     def _base_key(self, call: CallPlan, fan: FanPlan) -> Hashable:
         """What all elements of a batch are kept under: its request without any of them."""
-        cache = self._prepared.ways[call.index].cache
+        cache = self._prepared.caches[call.index]
         assert cache is not None
         return cache.key(build_request(call, bind(fan, self._scope, ()), self._forwarded(call)))
 
     def _keep(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome) -> Outcome:
         """Keep a good answer; a failure may be answered by one from before."""
-        cache, now = self._prepared.ways[call.index].cache, self._loop.time()
+        cache, now = self._prepared.caches[call.index], self._loop.time()
         assert cache is not None
         key = cache.key(request)
         if isinstance(outcome, Failed):
@@ -297,7 +294,7 @@ class Run:
 
     def _keep_part(self, call: CallPlan, part: Part, request: UpstreamRequest) -> Outcome:
         assert part.outcome is not None
-        cache, fan = self._prepared.ways[call.index].cache, call.fan
+        cache, fan = self._prepared.caches[call.index], call.fan
         assert cache is not None
         assert fan is not None
         if not cache.per_key:

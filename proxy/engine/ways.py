@@ -8,20 +8,13 @@ from msgspec import Struct
 
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
-from proxy.engine.ask import Begin
+from proxy.engine.ask import Begin, Way
 from proxy.engine.caching import CallCache, request_key
 from proxy.engine.schedule import Order, order_of
 from proxy.engine.timers import Timers
+from proxy.expr.decoding import decoder
 from proxy.plan.nodes import CallPlan, CompositePlan
 from proxy.upstream.exchange import Cancel, Done, Upstream, UpstreamRequest
-
-
-class Way(Struct, frozen=True):
-    """How a call is asked: `begin` sends a request, `cache` has answers from before, `timers` end its time."""
-
-    begin: Begin
-    cache: CallCache | None
-    timers: Timers | None
 
 
 class Shared(Struct, frozen=True):
@@ -32,16 +25,22 @@ class Shared(Struct, frozen=True):
     flights: Flights
     store: MemoryStore
 
+    def address(self, call: CallPlan) -> Hashable:
+        """What tells the call's upstream from every other."""
+        return self.addresses.get(call.upstream, call.upstream)
+
 
 class Prepared(Struct, frozen=True):
     """A composite with everything that its requests have in common.
 
-    `forwarded` has for each call the client's headers that it gets and what it accepts; equal ones are one object.
+    `ways` and `caches` are those of each call; `forwarded` has for each what it accepts and the client's headers that
+    it gets, equal ones as one object.
     """
 
     plan: CompositePlan
     order: Order
     ways: tuple[Way, ...]
+    caches: tuple[CallCache | None, ...]
     forwarded: tuple[tuple[str, tuple[str, ...]], ...]
     deadlines: Timers
 
@@ -53,22 +52,25 @@ FORWARDED = ("Accept-Language", "Traceparent", "Tracestate")
 def prepare(plan: CompositePlan, timeout_s: float, shared: Shared, forward: Mapping[str, tuple[str, ...]]) -> Prepared:
     """Everything that can be done before a request. It belongs to the running loop."""
     ways = tuple(_way(call, shared) for call in plan.calls)
+    caches = tuple(_cache(call, shared) for call in plan.calls)
     forwarded = tuple(
         ("application/json" if call.decode == "json" else "*/*", (*FORWARDED, *forward.get(call.upstream, ())))
         for call in plan.calls
     )
     deadlines = Timers(asyncio.get_running_loop(), timeout_s)
-    return Prepared(plan, order_of(plan.calls), ways, forwarded, deadlines)
+    return Prepared(plan, order_of(plan.calls), ways, caches, forwarded, deadlines)
 
 
 def _way(call: CallPlan, shared: Shared) -> Way:
     begin: Begin = shared.upstreams[call.upstream].begin
-    address = shared.addresses.get(call.upstream, call.upstream)
     if call.coalesce:
-        begin = coalescing(begin, shared.flights, address)
-    cache = None if call.cache is None else CallCache(call, call.cache, shared.store, address)
+        begin = coalescing(begin, shared.flights, shared.address(call))
     timers = None if call.timeout_s is None else Timers(asyncio.get_running_loop(), call.timeout_s)
-    return Way(begin, cache, timers)
+    return Way(begin, decoder(call.need), timers)
+
+
+def _cache(call: CallPlan, shared: Shared) -> CallCache | None:
+    return None if call.cache is None else CallCache(call, call.cache, shared.store, shared.address(call))
 
 
 def coalescing(begin: Begin, flights: Flights, upstream: Hashable) -> Begin:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.document import InvalidJson, decode_json, scalar_text
+from proxy.document import InvalidJson, decode_json, is_raw_null, scalar_text
 from proxy.errors import ExtractionFailed, MissingValue
 from proxy.expr.jsonpath import Name, Path, Step, parse_path
 from proxy.expr.known import Mismatch, follow, warn_of_mismatch
@@ -67,7 +67,7 @@ def compile_alternatives(text: str, names: Vocabulary, *, in_hole: bool = False)
     def evaluate(scope: Scope) -> Any:
         value = first(scope)
         for other in others:
-            if value is not MISSING and value is not None:
+            if value is not MISSING and value is not None and not is_raw_null(value):
                 return value
             value = other(scope)
         return value

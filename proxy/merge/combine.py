@@ -57,7 +57,10 @@ def _compile(shaper: Shaper, value: Mapping[str, Any], operator: str, place: Pla
                 scope.faults.append(f"an operand of {operator} is not an object")
         return merged
 
-    return Shape(evaluate, tuple(reference for shape in shapes for reference in shape.reads))
+    reads = tuple(reference for shape in shapes for reference in shape.reads)
+    if operator == "$merge_deep" or rule == "error":
+        return Shape(evaluate, reads)  # values are looked into, or compared
+    return Shape(evaluate, reads, moves=tuple(use for shape in shapes for use in shape.used_as("open")))
 
 
 def merge_into(merged: dict[str, Any], operand: Mapping[str, Any], resolve: Resolve) -> None:

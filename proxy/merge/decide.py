@@ -23,7 +23,13 @@ def compile_if(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shape:
     def evaluate(scope: Scope) -> Any:
         return if_true(scope) if decide(scope) is True else if_false(scope)
 
-    return Shape(evaluate, (*condition.reads, *then.reads, *otherwise.reads))
+    moves = (*condition.uses, *then.uses, *otherwise.uses)
+    return Shape(
+        evaluate,
+        (*condition.reads, *then.reads, *otherwise.reads),
+        moves=moves,
+        itself=(*then.itself, *otherwise.itself),
+    )
 
 
 def compile_cel_operator(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shape:

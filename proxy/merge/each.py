@@ -9,9 +9,11 @@ nothing (null); one that is not a list does too, and is noted.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from proxy.expr.expression import compile_string, warn_of_samples
+from proxy.expr.decoding import Picked
+from proxy.expr.expression import warn_of_samples
 from proxy.expr.jsonpath import Name, parse_path
 from proxy.expr.lower import lower_steps
+from proxy.expr.needs import Use
 from proxy.expr.scope import MISSING, RESERVED_ROOTS, Evaluate, Reference, Scope
 from proxy.merge.narrow import compile_drop_keys, compile_pick
 from proxy.merge.shape import NOTHING, Shape, Shaper, check_keys, or_null
@@ -32,9 +34,35 @@ def compile_each(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shap
     limit = _limit(value, place)
     reads = (*source.reads, *(where.reads if where else ()), *shape.reads)
     outer = tuple(reference for reference in reads if reference.root != name)
-    return Shape(
-        _loop(source.evaluate, name, where.evaluate if where else None, sort_key, limit, shape.evaluate), outer
-    )
+    looked = [where.uses] if where else []
+    if sort_key is not None:
+        looked.append((Use(name, (), "read"),))
+    moves = _uses(source, name, (*shape.uses, *(use for several in looked for use in several)))
+    loop = _loop(source.evaluate, name, where.evaluate if where else None, sort_key, limit, shape.evaluate)
+    if isinstance(value.get("pick"), list) and where is None and sort_key is None:
+        loop = _narrowing(source.evaluate, limit, loop)
+    return Shape(loop, outer, moves=moves)
+
+
+def _uses(source: Shape, name: str, inner: tuple[Use, ...]) -> tuple[Use, ...] | None:
+    """How the list and what is around are used; None where the list is not simply one that a path selects."""
+    if not source.itself or len(source.itself) != len(source.uses):
+        return None
+    of_element = tuple(use for use in inner if use.root == name) or (Use(name, (), "move"),)
+    around = tuple(use for use in inner if use.root != name)
+    return (*(outer.of_elements(use) for outer in source.itself for use in of_element), *around)
+
+
+def _narrowing(source: Evaluate, limit: int | None, loop: Evaluate) -> Evaluate:
+    """The loop, but for a list whose elements were narrowed while they were decoded: that is the answer already."""
+
+    def evaluate(scope: Scope) -> Any:
+        items = source(scope)
+        if type(items) is list and items and isinstance(items[0], Picked):
+            return items[:limit] if limit is not None else items
+        return loop(scope)
+
+    return evaluate
 
 
 def _loop(
@@ -82,13 +110,13 @@ def _element_shape(shaper: Shaper, value: Mapping[str, Any], name: str, place: P
     if len(given) > 1:
         (place / given[1]).problem("conflicting-keys", f"$each takes one of {' and '.join(given)}", at_key=True)
         return NOTHING
-    element = compile_string(f"$.{name}", shaper.names).evaluate
+    element = shaper.compile(f"$.{name}", place)
     if "pick" in value:
         _check_names(shaper, value["pick"], name, place / "pick")
         return compile_pick(shaper, value["pick"], element, place / "pick")
     if "drop" in value:
         return compile_drop_keys(value["drop"], element, place / "drop")
-    return shaper.compile(value["value"], place / "value") if "value" in value else Shape(element)
+    return shaper.compile(value["value"], place / "value") if "value" in value else element
 
 
 def _check_names(shaper: Shaper, names: Any, loop: str, place: Place) -> None:

@@ -7,6 +7,9 @@ object gives null.
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.expr.decoding import Picked
+from proxy.expr.jsonpath import Name
+from proxy.expr.needs import Use
 from proxy.expr.scope import MISSING, Evaluate, Scope
 from proxy.merge.shape import NOTHING, Shape, Shaper, check_keys
 from proxy.problems import Place
@@ -16,28 +19,36 @@ def compile_pick_operator(shaper: Shaper, value: Mapping[str, Any], place: Place
     """`{$pick: [a, b], from: $.user}`"""
     source = _source(shaper, value, "$pick", place)
     keys = _names(value["$pick"], place / "$pick")
-    return NOTHING if keys is None or source is None else Shape(_picking(keys, source.evaluate), source.reads)
+    if keys is None or source is None:
+        return NOTHING
+    itself = frozenset(source.itself)
+    kept = [Use(use.root, (*use.steps, Name(key)), "move") for use in source.itself for key in keys]
+    moves = (*kept, *(use for use in source.uses if use not in itself))
+    # Its own result may be looked into again, so it is a plain object, other than that of `pick` in `$each`.
+    return Shape(_picking(keys, source.evaluate), source.reads, moves=moves if kept else None)
 
 
 def compile_drop_operator(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Shape:
     """`{$drop: [a], from: $.user}`"""
     source = _source(shaper, value, "$drop", place)
     keys = _names(value["$drop"], place / "$drop")
-    return NOTHING if keys is None or source is None else Shape(_dropping(keys, source.evaluate), source.reads)
+    if keys is None or source is None:
+        return NOTHING
+    return Shape(_dropping(keys, source.evaluate), source.reads, moves=source.used_as("open"))
 
 
-def compile_pick(shaper: Shaper, value: Any, element: Evaluate, place: Place) -> Shape:
+def compile_pick(shaper: Shaper, value: Any, element: Shape, place: Place) -> Shape:
     """The `pick` of `$each`: names to keep, or a mapping that renames."""
     if isinstance(value, Mapping):
         return shaper.compile(value, place)
     keys = _names(value, place)
-    return NOTHING if keys is None else Shape(_picking(keys, element))
+    return NOTHING if keys is None else Shape(_picking(keys, element.evaluate), moves=element.used_as("pick", keys))
 
 
-def compile_drop_keys(value: Any, element: Evaluate, place: Place) -> Shape:
+def compile_drop_keys(value: Any, element: Shape, place: Place) -> Shape:
     """The `drop` of `$each`: names to leave out."""
     keys = _names(value, place)
-    return NOTHING if keys is None else Shape(_dropping(keys, element))
+    return NOTHING if keys is None else Shape(_dropping(keys, element.evaluate), moves=element.used_as("open"))
 
 
 def _source(shaper: Shaper, value: Mapping[str, Any], operator: str, place: Place) -> Shape | None:
@@ -53,12 +64,14 @@ def _names(value: Any, place: Place) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         place.problem("wrong-type", "a list of names is needed here", "write [id, name]")
         return None
-    return tuple(value)
+    return tuple(dict.fromkeys(value))
 
 
 def _picking(keys: tuple[str, ...], source: Evaluate) -> Evaluate:
     def evaluate(scope: Scope) -> Any:
         value = source(scope)
+        if isinstance(value, Picked):  # while it was decoded
+            return value
         return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else _absent(value, scope)
 
     return evaluate

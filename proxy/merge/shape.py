@@ -11,6 +11,7 @@ from proxy.expr.cel import CelFailed, compile_cel
 from proxy.expr.expression import Expression, compile_string, or_missing, unescape, warn_of_samples
 from proxy.expr.jsonpath import Index, Name, parse_path
 from proxy.expr.known import Known, follow
+from proxy.expr.needs import Mode, Use, uses
 from proxy.expr.scope import MISSING, Evaluate, Reference, Scope, Vocabulary
 from proxy.merge.keys import Keyed
 from proxy.problems import Invalid, Place, did_you_mean
@@ -20,11 +21,25 @@ class Shape(Struct, frozen=True):
     """A compiled value. `evaluate` gives a JSON value or MISSING.
 
     `literal`: it is written out, so it can neither fail nor be missing. (An operator over literals can do both.)
+    `moves` says how what it reads is used, where that is less than looking into all of it; `itself` which of these uses
+    give the value itself, and not a part of it.
     """
 
     evaluate: Evaluate
     reads: tuple[Reference, ...] = ()
     literal: bool = False
+    moves: tuple[Use, ...] | None = None
+    itself: tuple[Use, ...] = ()
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """How what it reads is used."""
+        return uses(self.reads) if self.moves is None else self.moves
+
+    def used_as(self, mode: Mode, keys: tuple[str, ...] = ()) -> tuple[Use, ...]:
+        """How what it reads is used where the value is not moved whole: it is opened, or narrowed to `keys`."""
+        itself = frozenset(self.itself)
+        return tuple(Use(use.root, use.steps, mode, keys) if use in itself else use for use in self.uses)
 
 
 NOTHING = Shape(lambda scope: None, literal=True)
@@ -92,8 +107,10 @@ class Shaper(Struct, frozen=True):
         if expression.constant or self.strict:
             return Shape(expression.evaluate, expression.reads, expression.constant)
         # Only text with holes can fail; a path gives MISSING by itself.
-        lenient = expression.evaluate if text.startswith("$.") else or_missing(expression.evaluate)
-        return Shape(lenient, expression.reads)
+        if text.startswith("$."):
+            moves = uses(expression.reads, "move")
+            return Shape(expression.evaluate, expression.reads, moves=moves, itself=moves)
+        return Shape(or_missing(expression.evaluate), expression.reads)
 
     def _mapping(self, value: Mapping[str, Any], place: Place) -> Shape:
         names = [key for key in value if is_operator(key)]
@@ -113,14 +130,16 @@ class Shaper(Struct, frozen=True):
             constant = {key: shape.evaluate(Scope({})) for key, shape in shapes.items()}
             return Shape(lambda scope: constant, literal=True)
         items = tuple((key, shape.evaluate) for key, shape in shapes.items())
-        return Shape(_omitting(items) if self.omit_missing else _nulling(items), reads)
+        moves = tuple(use for shape in shapes.values() for use in shape.uses)
+        return Shape(_omitting(items) if self.omit_missing else _nulling(items), reads, moves=moves)
 
     def _list(self, value: list[Any], place: Place) -> Shape:
         shapes = [self.compile(inner, place / index) for index, inner in enumerate(value)]
         evaluators = tuple(shape.evaluate for shape in shapes)
         reads = tuple(reference for shape in shapes for reference in shape.reads)
         literal = all(shape.literal for shape in shapes)
-        return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads, literal)
+        moves = tuple(use for shape in shapes for use in shape.uses)
+        return Shape(lambda scope: [or_null(evaluate(scope)) for evaluate in evaluators], reads, literal, moves)
 
 
 def warn_of_constant(expression: Expression, place: Place) -> None:

@@ -4,7 +4,11 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from proxy.config.model import Config, ProxyAction, Redirect, Reply, Route
+from proxy.expr.jsonpath import Name, parse_path
+from proxy.expr.needs import Use, need_of, uses
 from proxy.expr.scope import Reference, Scope, Vocabulary
 from proxy.expr.urltemplate import compile_url_template
 from proxy.merge.operators import OPERATORS
@@ -12,7 +16,7 @@ from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
 from proxy.plan.fields import compile_header_changes, compile_headers, optional
 from proxy.plan.lint import lint_calls, with_samples
-from proxy.plan.nodes import CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
+from proxy.plan.nodes import CallPlan, CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
 from proxy.plan.varying import media_type_of, varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 
@@ -44,11 +48,13 @@ def compile_composite(
     else:
         merge = shaper.compile({name: f"$.{name}" for name in written if _is_name(name)}, place)
     headers, header_reads = compile_headers(route.respond.headers, names, place / "respond" / "headers")
+    errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
+    merged = merge.uses if errors.field is None else merge.used_as("open")
+    calls = with_needs(calls, (*merged, *uses([*reads, *header_reads])))
     reads += [*merge.reads, *header_reads]
     # An expression that is wrong reads nothing, so its calls would be blamed too.
     if not any(problem.severity == "error" for problem in place.found[before:]):
         lint_calls(written, calls, reads, max_items, place / "calls")
-    errors = route.errors if "errors" in route.model_fields_set else (config.defaults.route.errors or route.errors)
     compress = route.respond.compress
     vary = varying_headers(reads)
     typed = ("Content-Type", "application/json")
@@ -69,6 +75,30 @@ def compile_composite(
         etag=route.respond.etag,
         compress=config.server.compress if compress is None else compress,
     )
+
+
+def with_needs(calls: tuple[CallPlan, ...], found: Iterable[Use]) -> tuple[CallPlan, ...]:
+    """The calls, each with what is needed of its answer: all of it, if it is keyed, fanned out or under a condition."""
+    by_call: dict[str, list[Use]] = {call.name: [] for call in calls}
+    for use in found:
+        if use.root in by_call:
+            by_call[use.root].append(use)
+    return tuple(
+        call
+        if call.fan is not None or call.keyed is not None or call.ok_if is not None or call.decode != "json"
+        else replace(call, need=need_of(_before_select(call, by_call[call.name])))
+        for call in calls
+    )
+
+
+def _before_select(call: CallPlan, found: list[Use]) -> list[Use]:
+    """The uses of a call's value as uses of its whole answer."""
+    if not call.select_text or call.select is None:
+        return found
+    outer = Use(call.name, parse_path(call.select_text).steps, "move")
+    if not all(isinstance(step, Name) for step in outer.steps):
+        return [Use(call.name, (), "read")]
+    return [Use(call.name, (*outer.steps, *use.steps), use.mode, use.keys) for use in found or [outer]]
 
 
 def _is_name(name: str) -> bool:

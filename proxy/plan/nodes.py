@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from proxy.expr.needs import READ, Need
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
@@ -93,7 +94,8 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     `client_checks` refuse, before any call is made, what the client alone chose for this one.
     `shared`: another call of the route may send the identical request, and one answer serves both; with `coalesce` so
     may other requests. `keyed` says how
-    the elements of its value are addressed; `when_each`: `when` decides for each element of the fan-out.
+    the elements of its value are addressed; `when_each`: `when` decides for each element of the fan-out. `need` is what
+    is looked into of its answer.
     """
 
     name: str
@@ -128,6 +130,7 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     client_checks: tuple[Callable[[Scope], None], ...] = ()
     requires: tuple[int, ...] = ()
     fallback_requires: tuple[int, ...] = ()
+    need: Need = READ
 
 
 class CompositePlan(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-from proxy.engine.ask import Ask
+from proxy.engine.ask import Ask, Way
 from proxy.engine.outcome import Done as DoneOutcome
 from proxy.engine.outcome import Failed
 from proxy.engine.timers import Timers
@@ -35,7 +35,7 @@ class Asking:
             timeout_s=timeout_s,
         )
         timers = None if timeout_s is None else Timers(asyncio.get_running_loop(), timeout_s)
-        self.ask = Ask(plan, self.begin, timers, REQUEST, self.ended, self.crashes.append)
+        self.ask = Ask(plan, Way(self.begin, timers=timers), REQUEST, self.ended, self.crashes.append)
 
     def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
         if self.fails is not None:

@@ -4,6 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from proxy.cache.memory import MemoryStore
+from proxy.engine.ask import Way
 from proxy.engine.caching import CallCache
 from proxy.engine.outcome import Done, Failed
 from proxy.errors import UpstreamFailed
@@ -128,16 +129,16 @@ async def test_a_stale_answer_is_asked_for_anew_once_at_a_time(route_of: Any) ->
         begun.append(done)
         return lambda: None
 
-    cache.refresh(key, sent(), begin, None, 5.0)
-    cache.refresh(key, sent(), begin, None, 5.0)
+    cache.refresh(key, sent(), Way(begin), 5.0)
+    cache.refresh(key, sent(), Way(begin), 5.0)
     assert len(begun) == 1
     begun[0](UpstreamResponse.of(200, {}, b"2"))
     found = cache.find(key, 5.5)
     assert found is not None
     assert (found.done.value, found.stale) == (2, False)
-    cache.refresh(key, sent(), begin, None, 9.0)
+    cache.refresh(key, sent(), Way(begin), 9.0)
     begun[1](RuntimeError("a defect"))  # logged, and the next may try again
-    cache.refresh(key, sent(), begin, None, 9.0)
+    cache.refresh(key, sent(), Way(begin), 9.0)
     assert len(begun) == 3
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from proxy.engine.ask import Way
 from proxy.engine.crowd import Crowd
 from proxy.engine.fanout import Part
 from proxy.errors import UpstreamFailed
@@ -42,7 +43,7 @@ class Crowded:
             **call,
         )
         self.parts = [Part((number,), Scope({}), request(number)) for number in range(count)]
-        self.crowd = Crowd(plan, self.begin, None, self.parts, self.answered, self.ended, self.crashes.append)
+        self.crowd = Crowd(plan, Way(self.begin), self.parts, self.answered, self.ended, self.crashes.append)
 
     def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
         self.asked.append(request.target)

@@ -18,10 +18,10 @@ async def test_a_call_has_only_the_layers_that_it_asks_for(route_of: Any) -> Non
     plan = route_of("calls: {a: {get: 'u:/a'}, b: {get: 'u:/b', cache: {ttl: 1s}}}").action
     prepared = prepare(plan, 3.0, Shared({"u": upstream}, {}, Flights(), MemoryStore(1)), {"u": ("Cookie",)})
     plain, kept = prepared.ways
-    assert (plain.begin, plain.cache, plain.timers) == (upstream.begin, None, None)
+    assert (plain.begin, plain.timers, prepared.caches[0]) == (upstream.begin, None, None)
     assert prepared.forwarded[0] == ("application/json", (*FORWARDED, "Cookie"))
     assert kept.begin != upstream.begin
-    assert kept.cache is not None
+    assert prepared.caches[1] is not None
 
 
 def test_requests_share_an_answer_unless_what_they_send_differs() -> None:
