@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 
 from multidict import CIMultiDict
 
@@ -64,7 +64,7 @@ def is_tagged(request: Request, response: Response) -> bool:
 
 def entity_tag(body: bytes) -> str:
     """A strong entity tag: equal bodies have the same, others another (RFC 9110 §8.8.3)."""
-    return f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    return f'"{sha256(body).hexdigest()[:32]}"'
 
 
 def has_already(request: Request, etag: str) -> bool:
