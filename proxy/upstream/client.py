@@ -7,7 +7,7 @@ body (504). What breaks HTTP or a limit is a 502. Nothing is followed, stored, d
 import ssl
 
 from proxy.plan.nodes import UpstreamPlan
-from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.pool import Pool
 
 
@@ -37,6 +37,10 @@ class UpstreamClient:
     async def send(self, request: UpstreamRequest, /) -> UpstreamResponse:
         """Send one request and read the whole answer."""
         return await self._next().send(request)
+
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
+        """Send one request and wait for the head of the answer; its body is read from what this gives."""
+        return await self._next().open(request)
 
     def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
         """Send one request; `done` gets the whole answer. Without a task, if a connection is free."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from proxy.message import BodyStream, Fields
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -15,34 +17,34 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True, kw_only=True)
 class UpstreamRequest:
-    """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes."""
+    """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes.
+
+    The rest is for `open` alone. `stream` is a body that is sent as it comes, instead of `body`; `sent` is told when
+    all of the request has been written; `inform` is given early hints (RFC 8297); `upgrade`: the headers ask for
+    another protocol, and 101 is an answer.
+    """
 
     method: str
     target: str
     headers: CIMultiDict[str]
     body: bytes | None
     max_body: int
+    stream: BodyStream | None = None
+    sent: "Callable[[], None] | None" = None
+    inform: "Callable[[int, RawHeaders], None] | None" = None
+    upgrade: bool = False
 
 
-class UpstreamResponse:
-    """A whole answer. Its body is as the upstream encoded it; its headers are read only if somebody asks for them."""
+class UpstreamHead:
+    """The beginning of an answer; its headers are read only if somebody asks for them."""
 
-    __slots__ = ("_headers", "_names", "body", "raw_headers", "status")
+    __slots__ = ("_headers", "_names", "raw_headers", "status")
 
-    def __init__(self, status: int, raw_headers: RawHeaders, body: bytes) -> None:
+    def __init__(self, status: int, raw_headers: RawHeaders) -> None:
         self.status = status
         self.raw_headers = raw_headers
-        self.body = body
         self._headers: CIMultiDictProxy[str] | None = None
         self._names: frozenset[bytes] | None = None
-
-    @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> "UpstreamResponse":
-        """An answer that was made here."""
-        return cls(status, [(name.encode("ascii"), value.encode()) for name, value in headers.items()], body)
-
-    def __repr__(self) -> str:
-        return f"<UpstreamResponse {self.status}, {len(self.body)} bytes>"
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -59,6 +61,61 @@ class UpstreamResponse:
         if self._names is None:
             self._names = frozenset([field.lower() for field, _ in self.raw_headers])
         return name in self._names
+
+
+class UpstreamResponse(UpstreamHead):
+    """A whole answer. Its body is as the upstream encoded it."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, status: int, raw_headers: RawHeaders, body: bytes) -> None:
+        self.status = status
+        self.raw_headers = raw_headers
+        self.body = body
+        self._headers = None
+        self._names = None
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> "UpstreamResponse":
+        """An answer that was made here."""
+        return cls(status, [(name.encode("ascii"), value.encode()) for name, value in headers.items()], body)
+
+    def __repr__(self) -> str:
+        return f"<UpstreamResponse {self.status}, {len(self.body)} bytes>"
+
+
+class StreamedResponse(UpstreamHead, BodyStream):
+    """An answer whose body comes in pieces. `whole` is the body if there is nothing left to wait for."""
+
+    __slots__ = ("length",)
+
+    @property
+    def whole(self) -> bytes | None:
+        raise NotImplementedError
+
+
+class Arrived(StreamedResponse):
+    """An answer that is here already, as one that is streamed."""
+
+    __slots__ = ("_body", "_trailers")
+
+    def __init__(self, answer: UpstreamResponse, trailers: Fields | None = None) -> None:
+        super().__init__(answer.status, answer.raw_headers)
+        self.length = len(answer.body)
+        self._body = answer.body
+        self._trailers = trailers or []
+
+    @property
+    def whole(self) -> bytes:
+        return self._body
+
+    @property
+    def trailers(self) -> Fields:
+        return self._trailers
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
 
 
 Done = Callable[[UpstreamResponse | Exception], None]
@@ -81,3 +138,19 @@ class Upstream(Protocol):
         `done` is called once, later and never from within. Raises what makes the request impossible to send.
         """
         ...
+
+
+class Opening(Protocol):
+    """What answers piece by piece."""
+
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
+        """Send a request and wait for the head of its answer.
+
+        Raises `UpstreamFailed` or one of its kinds, or what reading the request's body raised. Cancelling it closes the
+        connection. Whoever gets the answer reads it to its end or closes it.
+        """
+        ...
+
+
+class Client(Upstream, Opening, Protocol):
+    """Both ways of asking."""

@@ -12,6 +12,7 @@ from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.connection import Connection, Unanswered
 from proxy.upstream.http1.receiver import Whole
+from proxy.upstream.http1.streamed import Streamed
 from proxy.upstream.http1.wire import encode_request
 
 T = TypeVar("T")
@@ -84,9 +85,29 @@ class Pool:
         connection.send(data, receiver)
         return lambda: connection.cancel(receiver) if again is None else again()
 
+    async def open(self, request: UpstreamRequest) -> Streamed:
+        """Send one request and wait for the head of its answer, whose body is then read from what this gives."""
+        if self._closed:
+            raise RuntimeError("the pool is closed")
+        data = self._encode(request)
+        # Once a body that cannot be read again has begun, there is no second time.
+        repeatable = request.method in _SAFE and request.stream is None
+        while True:
+            connection = self._take() or await self._acquire()
+            kept = connection.used > 0
+            answer = Streamed(connection, request)
+            answer.send(data, request)
+            try:
+                return await answer.begun()
+            except Unanswered:
+                if not kept or not repeatable:
+                    raise
+                self._drop_idle()
+
     def _encode(self, request: UpstreamRequest) -> bytes:
         target = self._endpoint.base_path + request.target
-        return encode_request(request.method, target, request.headers, request.body, self._endpoint.authority)
+        authority = self._endpoint.authority
+        return encode_request(request.method, target, request.headers, request.body, authority, request.stream)
 
     async def _exchange(self, connection: Connection, data: bytes, request: UpstreamRequest) -> UpstreamResponse:
         future: asyncio.Future[UpstreamResponse | Exception] = self._loop.create_future()

@@ -5,14 +5,24 @@ import re
 from multidict import CIMultiDict
 
 from proxy.errors import GatewayError
+from proxy.message import BodyStream
 
 _TARGET = re.compile(r"[\x21-\x7e]+")
 # Their length is stated even when it is 0: an upstream may wait for it otherwise (RFC 9110 §8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-def encode_request(method: str, target: str, headers: CIMultiDict[str], body: bytes | None, host: str) -> bytes:
+def encode_request(
+    method: str,
+    target: str,
+    headers: CIMultiDict[str],
+    body: bytes | None,
+    host: str,
+    stream: BodyStream | None = None,
+) -> bytes:
     """The bytes of a request: framing is written here, from the body; the headers are as given.
+
+    With a `stream` they are those of its head alone; a stream without a length is to be sent in chunks.
 
     Raises `GatewayError` for what would break the framing. Whoever made the parts has checked them already; this is
     the last place where a slip would be a request that nobody meant (CWE-93).
@@ -21,7 +31,9 @@ def encode_request(method: str, target: str, headers: CIMultiDict[str], body: by
     if "Host" not in headers:
         lines.append(f"Host: {host}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if body is not None or method in _WITH_BODY:
+    if stream is not None:
+        lines.append("Transfer-Encoding: chunked" if stream.length is None else f"Content-Length: {stream.length}")
+    elif body is not None or method in _WITH_BODY:
         lines.append(f"Content-Length: {len(body or b'')}")
     head = "\n".join(lines)
     if head.count("\n") != len(lines) - 1 or "\r" in head or "\0" in head or not _TARGET.fullmatch(target):

@@ -2,6 +2,7 @@ import pytest
 from multidict import CIMultiDict
 
 from proxy.errors import GatewayError
+from proxy.message import BodyStream
 from proxy.upstream.http1.wire import encode_request
 
 
@@ -52,3 +53,14 @@ def test_the_framing_is_written_from_the_body(method: str, body: bytes | None, l
 def test_what_would_break_the_framing_is_never_written(target: str, headers: list[tuple[str, str]]) -> None:
     with pytest.raises(GatewayError):
         encode(target=target, headers=headers)
+
+
+@pytest.mark.parametrize("length,framing", [(None, b"Transfer-Encoding: chunked"), (7, b"Content-Length: 7")])
+def test_a_body_that_follows_is_framed_by_its_length(length: int | None, framing: bytes) -> None:
+    class Stream(BodyStream):
+        pass
+
+    stream = Stream()
+    stream.length = length
+    data = encode_request("POST", "/", CIMultiDict(), None, "up", stream)
+    assert data == b"POST / HTTP/1.1\r\nHost: up\r\n" + framing + b"\r\n\r\n"
