@@ -27,7 +27,7 @@ def access_line(event: RequestFinished) -> bytes:
         "path": (request.path or request.raw_target.partition("?")[0])[:2048].encode("utf-8", "replace").decode(),
         "status": response.status,
         "ms": round(event.seconds * 1000, 3),
-        "bytes": len(response.body),
+        "bytes": response.size,
         "client_ip": request.client_ip,
         "route": request.route,
         "generation": event.generation,

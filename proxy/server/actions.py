@@ -10,7 +10,7 @@ from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, Reply
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.passthrough import passthrough_action
 from proxy.service import Service, stack
-from proxy.upstream.exchange import Upstream
+from proxy.upstream.exchange import Client
 
 _CODINGS = find_codings()
 
@@ -18,7 +18,7 @@ _CODINGS = find_codings()
 class Services(dict[str, Service]):
     """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
 
-    def __init__(self, plan: Plan, clients: Mapping[str, Upstream], observer: Observer) -> None:
+    def __init__(self, plan: Plan, clients: Mapping[str, Client], observer: Observer) -> None:
         super().__init__()
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan

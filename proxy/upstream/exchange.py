@@ -85,7 +85,7 @@ class UpstreamResponse(UpstreamHead):
 
 
 class StreamedResponse(UpstreamHead, BodyStream):
-    """An answer whose body comes in pieces. `whole` is the body if there is nothing left to wait for."""
+    """An answer whose body comes in pieces. `whole` is the body if all of it is here and no trailers follow it."""
 
     __slots__ = ("length",)
 
@@ -106,8 +106,8 @@ class Arrived(StreamedResponse):
         self._trailers = trailers or []
 
     @property
-    def whole(self) -> bytes:
-        return self._body
+    def whole(self) -> bytes | None:
+        return None if self._trailers else self._body
 
     @property
     def trailers(self) -> Fields:

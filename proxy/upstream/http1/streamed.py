@@ -81,7 +81,7 @@ class Streamed(StreamedResponse):
 
     @property
     def whole(self) -> bytes | None:
-        if not self._ended or self._error is not None:
+        if not self._ended or self._error is not None or self.raw_trailers:
             return None
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
