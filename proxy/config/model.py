@@ -105,7 +105,7 @@ class Timeouts(Strict):
     first_byte: Seconds = 30.0
     """How long the upstream may take to begin its answer."""
     idle: Seconds = 30.0
-    """How long the upstream may pause within its answer."""
+    """How long the upstream may pause within its answer, or take nothing of a request's body."""
 
 
 class Keepalive(Strict):
@@ -413,7 +413,9 @@ class Server(Strict):
     drain: Seconds = 10.0
     """How long a stop waits for requests under way."""
     body_timeout: Seconds = 30.0
-    """How long a client may take to send its body."""
+    """How long a client may take to send its body; one that is passed on as it comes: how long it may pause."""
+    send_timeout: Seconds = 60.0
+    """How long a client may take nothing of an answer that is passed on as it comes."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
     compress: bool = True

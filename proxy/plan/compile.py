@@ -70,6 +70,7 @@ def _server_plan(server: Server) -> ServerPlan:
         body_s=server.body_timeout,
         trusted_proxies=tuple(server.trusted_proxies),
         compress=server.compress,
+        send_s=server.send_timeout,
     )
 
 

@@ -209,6 +209,7 @@ class ServerPlan:
     body_s: float
     trusted_proxies: tuple[str, ...]
     compress: bool = True
+    send_s: float = 60.0
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""
