@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
@@ -151,10 +152,17 @@ def connection_options(headers: Headers) -> frozenset[str]:
     )
 
 
-def end_to_end(headers: Headers, *, drop: Iterable[str] = ()) -> CIMultiDict[str]:
+@cache
+def _stopped(drop: tuple[str, ...]) -> frozenset[str]:
+    return NEVER_FORWARDED | frozenset(drop)
+
+
+def end_to_end(headers: Headers, *, drop: tuple[str, ...] = ()) -> CIMultiDict[str]:
     """The headers that cross a proxy, in order and with repeats; those in `drop` (lower case) are left out."""
-    stopped = NEVER_FORWARDED | connection_options(headers) | frozenset(drop)
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in stopped)
+    stopped = _stopped(drop)
+    if "Connection" in headers:
+        stopped |= connection_options(headers)
+    return CIMultiDict([(name, value) for name, value in headers.items() if name.lower() not in stopped])
 
 
 # RFC 9110 §6.5.1: what frames, routes, authorises or describes a message has no meaning after it, and is harmful to

@@ -19,6 +19,8 @@ class UpstreamClient:
         self._turn = 0
         secure = any(endpoint.scheme == "https" for endpoint in plan.endpoints)
         tls = ssl.create_default_context() if secure else None
+        if tls is not None:
+            tls.set_alpn_protocols(["http/1.1"])  # RFC 7301: a server of HTTP/2 must not take us for one of its own
         self._pools = [Pool(plan, one, tls if one.scheme == "https" else None) for one in plan.endpoints]
 
     def __repr__(self) -> str:

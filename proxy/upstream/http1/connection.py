@@ -223,6 +223,8 @@ class Connection(asyncio.Protocol):
             self._spoiled = True  # more bytes than the answer has
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if value[-1:] <= b" ":
+            value = value.rstrip(b" \t")  # no part of it (RFC 9112 §5.1), but the parser leaves it
         if self._in_head:
             self._fields_size += len(name) + len(value) + 4
             if len(self._headers) >= MAX_FIELDS or self._fields_size > MAX_HEAD:

@@ -6,10 +6,11 @@ from functools import partial
 from ssl import SSLContext
 from typing import TypeVar
 
-from proxy.errors import UpstreamBusy, UpstreamTimeout, UpstreamUnreachable
+from proxy.errors import UpstreamBusy
 from proxy.plan.nodes import Endpoint, UpstreamPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+from proxy.upstream.http1.connect import connect
 from proxy.upstream.http1.connection import Connection, Unanswered
 from proxy.upstream.http1.receiver import Whole
 from proxy.upstream.http1.streamed import Streamed
@@ -161,26 +162,18 @@ class Pool:
 
     async def _connect(self) -> Connection:
         self._connecting += 1
-        plan, endpoint = self._plan, self._endpoint
+        plan = self._plan
         try:
-            async with asyncio.timeout(plan.connect_s):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(plan.first_byte_s, plan.idle_s, self._on_released, self._loop.time()),
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=self._tls,
-                    server_hostname=endpoint.host if self._tls is not None else None,
-                )
-        except TimeoutError:
-            raise UpstreamTimeout(f"no connection within {plan.connect_s:g} s") from None
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-            raise UpstreamUnreachable("the upstream could not be reached", internal=str(error)) from None
+            connection = await connect(self._endpoint, self._tls, plan.connect_s, self._make)
         finally:
             self._connecting -= 1
             if self._waiting and len(self._open) + self._connecting < plan.max_connections:
                 self._wake(None)  # a failed attempt makes room
         self._open.add(connection)
         return connection
+
+    def _make(self) -> Connection:
+        return Connection(self._plan.first_byte_s, self._plan.idle_s, self._on_released, self._loop.time())
 
     def _on_released(self, connection: Connection, reusable: bool) -> None:
         if reusable and not self._closed:
