@@ -113,6 +113,21 @@ class Keepalive(Strict):
     """How long an unused connection is kept; shorter than the upstream's own."""
 
 
+class Tls(Strict):
+    """Of https upstreams. Paths are PEM files, relative to the configuration's folder."""
+
+    ca: str | None = None
+    """Who is trusted, instead of the system's authorities."""
+    cert: str | None = None
+    """Our own certificate, for upstreams that ask for one, and the chain to its authority."""
+    key: str | None = None
+    """Its key, if it is not in the same file; not encrypted."""
+    server_name: str | None = None
+    """The name that the certificate must have, and that is asked for (SNI), if it is not that of the URL."""
+    verify: bool = True
+    """False: whoever answers is believed."""
+
+
 class Upstream(Strict):
     """A named service. `users: http://users:8001` is short for `users: {urls: ["http://users:8001"]}`."""
 
@@ -126,6 +141,7 @@ class Upstream(Strict):
     """Connections to each endpoint, for this process."""
     timeouts: Timeouts = Field(default_factory=one(Timeouts))
     keepalive: Keepalive = Field(default_factory=one(Keepalive))
+    tls: Tls | None = None
 
     @model_validator(mode="before")
     @classmethod

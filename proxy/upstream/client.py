@@ -4,9 +4,8 @@ Phases are waiting for a connection (503), connecting (502, 504 when too slow), 
 body (504). What breaks HTTP or a limit is a 502. Nothing is followed, stored, decompressed or added on the way.
 """
 
-import ssl
-
 from proxy.plan.nodes import UpstreamPlan
+from proxy.tls import make_context
 from proxy.upstream.exchange import Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.pool import Pool
 
@@ -18,9 +17,7 @@ class UpstreamClient:
         self.plan = plan
         self._turn = 0
         secure = any(endpoint.scheme == "https" for endpoint in plan.endpoints)
-        tls = ssl.create_default_context() if secure else None
-        if tls is not None:
-            tls.set_alpn_protocols(["http/1.1"])  # RFC 7301: a server of HTTP/2 must not take us for one of its own
+        tls = make_context(plan.tls) if secure else None
         self._pools = [Pool(plan, one, tls if one.scheme == "https" else None) for one in plan.endpoints]
 
     def __repr__(self) -> str:

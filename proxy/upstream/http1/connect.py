@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from ssl import SSLContext
 
 from aiohappyeyeballs import start_connection
@@ -16,13 +17,21 @@ _DELAY_S = 0.25
 _INTERLEAVE = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """TLS as an endpoint is to be spoken to."""
+
+    context: SSLContext
+    server_name: str
+
+
 async def connect(
-    endpoint: Endpoint, tls: SSLContext | None, limit_s: float, make: Callable[[], Connection]
+    endpoint: Endpoint, secure: Secure | None, limit_s: float, make: Callable[[], Connection]
 ) -> Connection:
     """A connection, with its TLS handshake done. Raises `UpstreamTimeout` or `UpstreamUnreachable`."""
     try:
         async with asyncio.timeout(limit_s):
-            return await _connect(endpoint, tls, limit_s, make)
+            return await _connect(endpoint, secure, limit_s, make)
     except TimeoutError:
         raise UpstreamTimeout(f"no connection within {limit_s:g} s") from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
@@ -30,21 +39,20 @@ async def connect(
 
 
 async def _connect(
-    endpoint: Endpoint, tls: SSLContext | None, limit_s: float, make: Callable[[], Connection]
+    endpoint: Endpoint, secure: Secure | None, limit_s: float, make: Callable[[], Connection]
 ) -> Connection:
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     # uvloop's own create_connection tries one address after the other.
     connected = await start_connection(addresses, happy_eyeballs_delay=_DELAY_S, interleave=_INTERLEAVE, loop=loop)
-    try:
+    if secure is None:
+        _, connection = await loop.create_connection(make, sock=connected)
+    else:
         _, connection = await loop.create_connection(
             make,
             sock=connected,
-            ssl=tls,
-            server_hostname=endpoint.host if tls is not None else None,
-            ssl_handshake_timeout=limit_s if tls is not None else None,
+            ssl=secure.context,
+            server_hostname=secure.server_name,
+            ssl_handshake_timeout=limit_s,  # asyncio's own would be a minute
         )
-    except BaseException:
-        connected.close()
-        raise
     return connection

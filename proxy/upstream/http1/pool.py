@@ -10,7 +10,7 @@ from proxy.errors import UpstreamBusy
 from proxy.plan.nodes import Endpoint, UpstreamPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
-from proxy.upstream.http1.connect import connect
+from proxy.upstream.http1.connect import Secure, connect
 from proxy.upstream.http1.connection import Connection, Unanswered
 from proxy.upstream.http1.receiver import Whole
 from proxy.upstream.http1.streamed import Streamed
@@ -27,9 +27,10 @@ class Pool:
     """At most `max_connections` connections to one endpoint; who finds none free waits in line for one."""
 
     def __init__(self, plan: UpstreamPlan, endpoint: Endpoint, tls: SSLContext | None) -> None:
+        name = (plan.tls.server_name if plan.tls is not None else None) or endpoint.host
         self._plan = plan
         self._endpoint = endpoint
-        self._tls = tls
+        self._secure = Secure(tls, name) if tls is not None else None
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
@@ -164,7 +165,7 @@ class Pool:
         self._connecting += 1
         plan = self._plan
         try:
-            connection = await connect(self._endpoint, self._tls, plan.connect_s, self._make)
+            connection = await connect(self._endpoint, self._secure, plan.connect_s, self._make)
         finally:
             self._connecting -= 1
             if self._waiting and len(self._open) + self._connecting < plan.max_connections:
