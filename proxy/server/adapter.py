@@ -18,7 +18,7 @@ from proxy.events import Observer, RequestFinished
 from proxy.message import Headers, Request, Response
 from proxy.server.body import ClientBody
 from proxy.server.stack import problem_response
-from proxy.server.streaming import send_stream
+from proxy.server.streaming import Answer, send_stream
 from proxy.service import Service
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -163,14 +163,8 @@ class Adapter:
         return headers
 
 
-class _Answer(web.Response):
-    """aiohttp's response without a Content-Type that nobody gave it."""
-
-    async def _prepare_headers(self) -> None:
-        typed = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not typed:
-            self.headers.popall("Content-Type", None)
+class _Answer(Answer, web.Response):
+    """An answer that is all here."""
 
 
 def inform(base: BaseRequest, status: int, headers: Headers) -> None:

@@ -20,14 +20,32 @@ CLIENT_GONE = "client_gone"
 CLIENT_STALLED = "client_stalled"
 
 
-class _Answer(web.StreamResponse):
-    """aiohttp's response without a Content-Type that nobody gave it."""
+class Answer(web.StreamResponse):
+    """aiohttp's response with the headers that it was given: no Content-Type of its own, and bytes as they came."""
 
     async def _prepare_headers(self) -> None:
         typed = "Content-Type" in self.headers
         await super()._prepare_headers()
         if not typed:
             self.headers.popall("Content-Type", None)
+
+    async def _write_headers(self) -> None:
+        if all(value.isascii() for value in self.headers.values()):
+            await super()._write_headers()
+            return
+        # aiohttp leaves out what is not UTF-8, such as the names of files that old servers send in Latin-1.
+        request = self._req
+        assert request is not None
+        version = request.version
+        lines = [f"HTTP/{version[0]}.{version[1]} {self.status} {self.reason}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        head = "\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or "\r" in head or "\0" in head:
+            raise ValueError("a header would have broken the answer's framing")
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        transport.write(head.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n\r\n")
 
 
 async def send_stream(base: BaseRequest, response: Response, *, close: bool, stall_s: float) -> web.StreamResponse:
@@ -39,7 +57,7 @@ async def send_stream(base: BaseRequest, response: Response, *, close: bool, sta
         response.headers["Content-Length"] = str(stream.length)
     if stream.length is not None or old:
         response.headers.popall("Trailer", None)  # there will be none
-    answer = _Answer(status=response.status, headers=response.headers)
+    answer = Answer(status=response.status, headers=response.headers)
     ends_by_closing = stream.length is None and old
     if close or ends_by_closing:
         answer.force_close()

@@ -38,4 +38,5 @@ def encode_request(
     head = "\n".join(lines)
     if head.count("\n") != len(lines) - 1 or "\r" in head or "\0" in head or not _TARGET.fullmatch(target):
         raise GatewayError("something went wrong here", internal="a request would have broken its framing")
-    return head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + (body or b"")
+    # Bytes of a client's that are not UTF-8 came as lone surrogates, and go as what they were.
+    return head.replace("\n", "\r\n").encode("utf-8", "surrogateescape") + b"\r\n\r\n" + (body or b"")

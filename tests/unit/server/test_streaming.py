@@ -186,3 +186,23 @@ async def test_a_streamed_answer_is_under_way_until_it_has_ended(served: Any) ->
     body.queue.put_nowait(b"")
     assert await closing
     assert (await talking).endswith(b"4\r\nlast\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_bytes_of_a_header_go_as_they_came(streamed: bool, served: Any) -> None:
+    async def serve(request: Request) -> Response:
+        headers = CIMultiDict([("X-A", "a\udcffb"), ("X-B", "é"), ("X-B", "c")])
+        return Response(200, headers, stream=Pieces(b"ok", b"")) if streamed else Response(200, headers, b"ok")
+
+    served.serve = serve
+    answer = await served.talk(GET_AND_CLOSE)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\nX-A: a\xffb\r\nX-B: \xc3\xa9\r\nX-B: c\r\n")
+    assert answer.endswith(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n" if streamed else b"\r\n\r\nok")
+
+
+async def test_a_header_that_would_break_the_framing_is_not_written(served: Any, caplog: Any) -> None:
+    async def serve(request: Request) -> Response:
+        return Response(200, CIMultiDict({"X-A": "é\r\nX-Evil: 1"}), b"ok")
+
+    served.serve = serve
+    assert b"X-Evil" not in await served.talk(GET_AND_CLOSE)

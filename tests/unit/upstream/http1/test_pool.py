@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
@@ -224,3 +225,52 @@ async def test_a_closed_pool_opens_nothing(upstream_plan: UpstreamPlan) -> None:
         pool.close()
         with pytest.raises(RuntimeError):
             await pool.open(request())
+
+
+def telling() -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
+    told = asyncio.get_running_loop().create_future()
+    return told, told.set_result
+
+
+async def test_a_request_that_is_begun_tells_its_answer(upstream_plan: UpstreamPlan) -> None:
+    async with running(upstream_plan) as (pool, server):
+        for _ in range(2):  # on a new connection, and on one that is kept
+            told, done = telling()
+            pool.begin(request(), done)
+            assert (await asyncio.wait_for(told, 5)).body == b"{}"
+        assert server.connections == 1
+
+
+async def test_a_request_that_is_begun_on_a_closed_connection_is_repeated(upstream_plan: UpstreamPlan) -> None:
+    async def once(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with running(upstream_plan, once) as (pool, server):
+        await pool.send(request())
+        told, done = telling()
+        pool.begin(request(), done)
+        assert (await asyncio.wait_for(told, 5)).status == 200
+        assert server.connections == 2
+        told, done = telling()
+        pool.begin(request("POST"), done)
+        assert isinstance(await asyncio.wait_for(told, 5), UpstreamUnreachable)
+
+
+async def test_a_request_that_is_begun_can_be_cancelled(upstream_plan: UpstreamPlan) -> None:
+    closed = asyncio.Event()
+
+    async def one_answer(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.read()
+        closed.set()
+
+    async with running(upstream_plan, one_answer) as (pool, _):
+        await pool.send(request())
+        told, done = telling()
+        pool.begin(request(), done)()
+        await asyncio.wait_for(closed.wait(), 5)
+        assert (told.done(), pool.in_flight) == (False, 0)

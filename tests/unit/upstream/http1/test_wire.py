@@ -18,6 +18,10 @@ def test_a_request_has_its_line_its_host_and_its_headers_as_given() -> None:
     )
 
 
+def test_bytes_that_are_not_utf_8_go_as_they_came() -> None:
+    assert encode(headers=[("X-A", "a\udcff")]) == b"GET / HTTP/1.1\r\nHost: up:80\r\nX-A: a\xff\r\n\r\n"
+
+
 def test_a_host_that_is_given_is_kept() -> None:
     assert encode(headers=[("host", "other")]) == b"GET / HTTP/1.1\r\nhost: other\r\n\r\n"
 
