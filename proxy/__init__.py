@@ -9,7 +9,8 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
                 config    routes.yaml → nodes with places → a checked model
     plan        plan      the model → routes, call graphs and closures; immutable
     ═══════════ the line: nothing above it waits, reads a clock, or opens a socket (config/source reads files)
-    runtime     observe   metrics and the access log
+    runtime     tls       contexts out of the files that a configuration names
+                observe   metrics and the access log
                 upstream  one client per named upstream; http1, the connections to it
                 engine    runs a composite's calls and builds its answer
                 server    sockets, matching, passing through

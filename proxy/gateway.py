@@ -129,6 +129,7 @@ class Gateway:
             self.service,
             trusted=lambda: self.current.trusted,
             body_s=lambda: self.current.plan.server.body_s,
+            send_s=lambda: self.current.plan.server.send_s,
             observer=self.observe,
         )
 

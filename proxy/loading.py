@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from proxy.config.check import check_document, merge_documents
 from proxy.config.environment import Resolver, mentions_environment
-from proxy.config.source import Sources, read_sources, secret_reader
+from proxy.config.source import ABSENT, Sources, fingerprint, read_sources, secret_reader
 from proxy.plan.compile import compile_plan
 from proxy.plan.nodes import Plan
-from proxy.problems import Problem
+from proxy.problems import Place, Problem
+from proxy.tls import UnusableFile, make_context, read_files
 
 SECRETS_FOLDER = "/run/secrets"
 # So much of a secret's beginning is taken out of messages too; less would blank ordinary words.
@@ -112,4 +113,21 @@ def _check_and_compile(path: str, sources: Sources, env: Mapping[str, str], foun
     checked = check_document(document, path, found)
     if checked is None:
         return None
-    return compile_plan(checked.config, checked.routes, checked.place, env)
+    plan = compile_plan(checked.config, checked.routes, checked.place, env)
+    return _read_tls(plan, os.path.dirname(path), sources.watched, checked.place) if plan is not None else None
+
+
+def _read_tls(plan: Plan, folder: str, watched: dict[str, bytes], place: Place) -> Plan:
+    """The plan with the files of its upstreams' TLS found, watched, and tried."""
+    read = {}
+    for name, upstream in plan.upstreams.items():
+        if upstream.tls is None:
+            continue
+        tls, contents = read_files(upstream.tls, folder)
+        watched.update((file, ABSENT if data is None else fingerprint(data)) for file, data in contents.items())
+        try:
+            make_context(tls)
+        except UnusableFile as error:
+            (place / "upstreams" / name / "tls" / error.key).problem("bad-tls", str(error))
+        read[name] = replace(upstream, tls=tls)
+    return replace(plan, upstreams={**plan.upstreams, **read}) if read else plan

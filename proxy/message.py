@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+Fields = list[tuple[str, str]]
 
 # RFC 9110 §7.6.1: fields about one connection, never about the message.
 HOP_BY_HOP = frozenset(
@@ -14,6 +16,38 @@ HOP_BY_HOP = frozenset(
 )
 # Meant for this proxy or made by it, so never copied from a client.
 NEVER_FORWARDED = HOP_BY_HOP | {"proxy-authorization", "proxy-authenticate", "expect"}
+
+
+class BodyStream:
+    """A body in pieces, read once and in order. `length` is the declared one, None where none is.
+
+    Whoever has it must read it to its end or close it: a connection waits for one of the two.
+    """
+
+    __slots__ = ()
+
+    length: int | None
+
+    async def read(self) -> bytes:
+        """The next piece, as soon as there is one; empty at the end. Raises a `GatewayError` if the rest is lost."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nobody reads on. Closing what has ended, or twice, does nothing."""
+
+    @property
+    def trailers(self) -> Fields:
+        """The fields after the body (RFC 9110 §6.5), once it has ended."""
+        return []
+
+    def __aiter__(self) -> "BodyStream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
 
 @dataclass(slots=True)
@@ -38,7 +72,8 @@ class Request:
 
     `raw_target` is the target as it came; dispatch makes `path` (normalised, still percent-encoded: matching and
     forwarding use this same form) and `query` (raw, without its question mark) of it, and sets the route, its
-    parameters and its `max_body`. `read_body` gives the whole body within that limit.
+    parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
+    it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
     """
 
     method: str
@@ -59,11 +94,17 @@ class Request:
     max_body: int = 0
     params: dict[str, Any] = field(default_factory=dict)
     calls: list[CallRecord] = field(default_factory=list)
+    open_body: Callable[[int], Awaitable[bytes | BodyStream]] | None = None
+    inform: Callable[[int, Headers], None] | None = None
 
 
 @dataclass(slots=True)
 class Response:
-    """One answer to a client. Framing headers are written by the server, not here."""
+    """One answer to a client. Framing headers are written by the server, not here.
+
+    With a `stream` its body is still to come, `body` is empty, and whoever takes the response must `end` it.
+    `chunked`: the length of `body` was not declared where it came from, and is not declared to the client.
+    """
 
     status: int
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
@@ -73,6 +114,32 @@ class Response:
     misses: int = 0
     error: str | None = None
     close: bool = False
+    chunked: bool = False
+    stream: BodyStream | None = None
+    sent: int = 0
+    _endings: list[Callable[[], None]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the body; of a streamed one those that have been sent so far."""
+        return len(self.body) if self.stream is None else self.sent
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Do something when the body has been sent or given up; at once if it is all here."""
+        if self.stream is None:
+            work()
+        elif self._endings is None:
+            self._endings = [work]
+        else:
+            self._endings.append(work)
+
+    def end(self) -> None:
+        """The stream is over, one way or the other: let go of what was held for it, first what was first said."""
+        if self.stream is not None:
+            self.stream.close()
+        endings, self._endings = self._endings, None
+        for work in endings or ():
+            work()
 
 
 def connection_options(headers: Headers) -> frozenset[str]:
@@ -85,10 +152,43 @@ def connection_options(headers: Headers) -> frozenset[str]:
     )
 
 
-def end_to_end(headers: Headers, *, drop: Iterable[str] = ()) -> CIMultiDict[str]:
+@cache
+def _stopped(drop: tuple[str, ...]) -> frozenset[str]:
+    return NEVER_FORWARDED | frozenset(drop)
+
+
+def end_to_end(headers: Headers, *, drop: tuple[str, ...] = ()) -> CIMultiDict[str]:
     """The headers that cross a proxy, in order and with repeats; those in `drop` (lower case) are left out."""
-    stopped = NEVER_FORWARDED | connection_options(headers) | frozenset(drop)
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in stopped)
+    stopped = _stopped(drop)
+    if "Connection" in headers:
+        stopped |= connection_options(headers)
+    return CIMultiDict([(name, value) for name, value in headers.items() if name.lower() not in stopped])
+
+
+# RFC 9110 §6.5.1: what frames, routes, authorises or describes a message has no meaning after it, and is harmful to
+# those who take it for a header.
+_NO_TRAILER = NEVER_FORWARDED | {
+    "age",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "expires",
+    "host",
+    "location",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "vary",
+}
+
+
+def may_trail(name: str) -> bool:
+    """Whether a field may follow a body across this proxy."""
+    return name.lower() not in _NO_TRAILER
 
 
 def is_token(name: str) -> bool:

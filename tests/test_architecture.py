@@ -18,6 +18,7 @@ FLOORS = (
     ("merge",),
     ("config",),
     ("plan",),
+    ("tls",),
     ("observe", "upstream", "loading"),
     ("cache",),
     ("engine",),

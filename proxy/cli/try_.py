@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from proxy.message import Request, Response
     from proxy.plan.nodes import Plan
 
+_SHOWN = 1024 * 1024
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
@@ -74,9 +76,27 @@ async def _send(arguments: argparse.Namespace, method: str, path: str) -> "tuple
         await gateway.load("try")
         headers = [tuple(part.strip() for part in header.partition(":")[::2]) for header in arguments.header]
         request = single_request(method, path, headers, arguments.body.encode())
-        return request, await gateway.service(request)
+        response = await gateway.service(request)
+        await _collect(response)
+        return request, response
     finally:
         await gateway.close()
+
+
+async def _collect(response: "Response") -> None:
+    """Read an answer that is passed on as it comes, to its end or to where there is too much of it to be shown."""
+    from proxy.errors import GatewayError  # noqa: PLC0415
+
+    if response.stream is None:
+        return
+    try:
+        while len(response.body) < _SHOWN and (piece := await response.stream.read()):
+            response.body += piece
+    except GatewayError as error:
+        response.error = error.code
+        print(f"the answer broke off: {error.detail}", file=sys.stderr)
+    finally:
+        response.end()
 
 
 def _show(request: "Request", response: "Response") -> None:

@@ -30,12 +30,27 @@ class Timeouts(Strict):
     first_byte: Seconds = 30.0
     """How long the upstream may take to begin its answer."""
     idle: Seconds = 30.0
-    """How long the upstream may pause within its answer."""
+    """How long the upstream may pause within its answer, or take nothing of a request's body."""
 
 
 class Keepalive(Strict):
     idle: Seconds = 4.0
     """How long an unused connection is kept; shorter than the upstream's own."""
+
+
+class Tls(Strict):
+    """Of https upstreams. Paths are PEM files, relative to the configuration's folder."""
+
+    ca: str | None = None
+    """Who is trusted, instead of the system's authorities."""
+    cert: str | None = None
+    """Our own certificate, for upstreams that ask for one, and the chain to its authority."""
+    key: str | None = None
+    """Its key, if it is not in the same file; not encrypted."""
+    server_name: str | None = None
+    """The name that the certificate must have, and that is asked for (SNI), if it is not that of the URL."""
+    verify: bool = True
+    """False: whoever answers is believed."""
 
 
 class Upstream(Strict):
@@ -51,6 +66,7 @@ class Upstream(Strict):
     """Connections to each endpoint, for this process."""
     timeouts: Timeouts = Field(default_factory=one(Timeouts))
     keepalive: Keepalive = Field(default_factory=one(Keepalive))
+    tls: Tls | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -260,7 +276,9 @@ class Server(Strict):
     drain: Seconds = 10.0
     """How long a stop waits for requests under way."""
     body_timeout: Seconds = 30.0
-    """How long a client may take to send its body."""
+    """How long a client may take to send its body; one that is passed on as it comes: how long it may pause."""
+    send_timeout: Seconds = 60.0
+    """How long a client may take nothing of an answer that is passed on as it comes."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
     cache_size: Bytes = 64 * 1024 * 1024

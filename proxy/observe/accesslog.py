@@ -54,7 +54,7 @@ def access_line(event: RequestFinished) -> bytes:
             _path(request.path or request.raw_target.partition("?")[0]),
             response.status,
             int(event.seconds * 1e6) / 1e3,
-            len(response.body),
+            response.size,
             request.client_ip,
             request.route,
             event.generation,

@@ -10,11 +10,11 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.model import Config, Route, Server, Upstream
+from proxy.config.model import Config, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
-from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, UpstreamPlan
+from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
 from proxy.problems import Invalid, Place, did_you_mean
@@ -71,6 +71,7 @@ def _server_plan(server: Server) -> ServerPlan:
         trusted_proxies=tuple(server.trusted_proxies),
         compress=server.compress,
         cache_bytes=server.cache_size,
+        send_s=server.send_timeout,
     )
 
 
@@ -100,7 +101,19 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         first_byte_s=upstream.timeouts.first_byte,
         idle_s=upstream.timeouts.idle,
         keepalive_s=upstream.keepalive.idle,
+        tls=_compile_tls(upstream.tls, endpoints, place / "tls") if upstream.tls is not None else None,
     )
+
+
+def _compile_tls(tls: Tls, endpoints: list[Endpoint], place: Place) -> TlsPlan:
+    """What the model says; whether the files can be used is found out by who may read them."""
+    if all(endpoint.scheme != "https" for endpoint in endpoints):
+        place.problem("bad-tls", "none of the urls is https", "write https://… or remove tls", at_key=True)
+    if tls.key is not None and tls.cert is None:
+        (place / "key").problem("bad-tls", "a key without its certificate", "add cert: …", at_key=True)
+    if not tls.verify:
+        (place / "verify").warning("tls-not-verified", "anyone who answers is taken for this upstream")
+    return TlsPlan(ca=tls.ca, cert=tls.cert, key=tls.key, server_name=tls.server_name, verify=tls.verify)
 
 
 def parse_endpoint(url: str) -> Endpoint:

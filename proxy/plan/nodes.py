@@ -30,6 +30,22 @@ class UpstreamPlan:
     first_byte_s: float
     idle_s: float
     keepalive_s: float
+    tls: "TlsPlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsPlan:
+    """How an https upstream is trusted, and who we are to it: PEM files; `ca` is trusted instead of the system's.
+
+    `stamp` tells one content of the files from another: new ones make another upstream, with connections of its own.
+    """
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,6 +248,7 @@ class ServerPlan:
     trusted_proxies: tuple[str, ...]
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
+    send_s: float = 60.0
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

@@ -13,7 +13,7 @@ from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, Reply
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.passthrough import passthrough_action
 from proxy.service import Service, stack
-from proxy.upstream.exchange import Upstream
+from proxy.upstream.exchange import Client
 
 _CODINGS = find_codings()
 
@@ -22,7 +22,7 @@ class Services(dict[str, Service]):
     """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
 
     def __init__(
-        self, plan: Plan, clients: Mapping[str, Upstream], observer: Observer, store: MemoryStore | None = None
+        self, plan: Plan, clients: Mapping[str, Client], observer: Observer, store: MemoryStore | None = None
     ) -> None:
         super().__init__()
         addresses = {name: (upstream.endpoints, upstream.host) for name, upstream in plan.upstreams.items()}

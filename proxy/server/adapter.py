@@ -2,19 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import count
 from os import urandom
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
 
 from proxy.clock import monotonic
-from proxy.errors import BadRequest, BodyTooLarge, ExpectationFailed, GatewayError, RequestTimeout
+from proxy.errors import GatewayError, reason
 from proxy.events import Observer, RequestFinished
-from proxy.message import Request, Response
+from proxy.message import Headers, Request, Response
+from proxy.server.body import ClientBody
 from proxy.server.stack import problem_response
+from proxy.server.streaming import Answer, send_stream
 from proxy.service import Service
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -46,10 +50,12 @@ class Adapter:
         trusted: Callable[[], Networks],
         body_s: Callable[[], float],
         observer: Observer,
+        send_s: Callable[[], float] = lambda: 60.0,
     ) -> None:
         self._service = service
         self._trusted = trusted
         self._body_s = body_s
+        self._send_s = send_s
         self._observer = observer
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -69,9 +75,13 @@ class Adapter:
         self._in_flight += 1
         self._idle.clear()
         try:
-            request = self._request(base)
+            body = ClientBody(base, self._body_s)
+            request = self._request(base, body)
             response = await self._service(request)
-            return await self._write(base, request, response)
+            if response.stream is not None:
+                return await self._stream(base, request, response, body)
+            await body.settle()
+            return self._answer(base, request, response)
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -84,7 +94,7 @@ class Adapter:
             method=base.method if base.method != "UNKNOWN" else "",
             raw_target="",
             headers=base.headers,
-            read_body=self._body_reader(base),
+            read_body=ClientBody(base, self._body_s).read,
             id=make_id(),
             client_ip=peer,
             client_port=port,
@@ -98,7 +108,7 @@ class Adapter:
         self._observer(RequestFinished(request, response, 0.0, 0))
         return response
 
-    def _request(self, base: BaseRequest) -> Request:
+    def _request(self, base: BaseRequest, body: ClientBody) -> Request:
         headers = base.headers
         peer, port = _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
@@ -112,7 +122,9 @@ class Adapter:
             method=base.method,
             raw_target=base.raw_path,
             headers=headers,
-            read_body=self._body_reader(base),
+            read_body=body.read,
+            open_body=body.open,
+            inform=partial(inform, base) if base.version >= (1, 1) else None,
             id=given if given and _REQUEST_ID.fullmatch(given) else make_id(),
             client_ip=client_ip,
             client_port=port,
@@ -121,69 +133,46 @@ class Adapter:
             received_at=monotonic(),
         )
 
-    def _body_reader(self, base: BaseRequest) -> Callable[[int], Awaitable[bytes]]:
-        whole: bytes | None = None
-
-        async def read_body(limit: int) -> bytes:
-            nonlocal whole
-            if whole is None:
-                whole = await read(limit)
-            return whole
-
-        async def read(limit: int) -> bytes:
-            declared = base.content_length
-            if declared is not None and declared > limit:
-                raise BodyTooLarge(f"the body has {declared} bytes; at most {limit} are taken")
-            await _continue(base)
-            chunks: list[bytes] = []
-            size = 0
-            try:
-                async with asyncio.timeout(self._body_s()):
-                    while chunk := await base.content.readany():
-                        size += len(chunk)
-                        if size > limit:
-                            raise BodyTooLarge(f"the body is over {limit} bytes")
-                        chunks.append(chunk)
-            except TimeoutError:
-                raise RequestTimeout("the body did not arrive in time") from None
-            except web.RequestPayloadError:
-                raise BadRequest("the body's framing is broken") from None
-            return b"".join(chunks)
-
-        return read_body
-
-    async def _write(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:
-        headers = response.headers
-        headers["X-Request-Id"] = request.id
-        headers.setdefault("Server", SERVER)
+    def _answer(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:
+        headers = self._own_headers(request, response)
         body: bytes | None = response.body
         if base.method == "HEAD" and not response.body and "Content-Length" in headers:
             body = None
         answer = _Answer(status=response.status, headers=headers, body=body)
+        if response.chunked and base.version >= (1, 1):
+            answer.enable_chunked_encoding()
         if response.close or self.draining:
             answer.force_close()
         return answer
 
+    async def _stream(
+        self, base: BaseRequest, request: Request, response: Response, body: ClientBody
+    ) -> web.StreamResponse:
+        self._own_headers(request, response)
+        try:
+            close = response.close or self.draining
+            return await send_stream(base, response, close=close, stall_s=self._send_s())
+        finally:
+            response.end()
+            await body.settle()
 
-class _Answer(web.Response):
-    """aiohttp's response without a Content-Type that nobody gave it."""
-
-    async def _prepare_headers(self) -> None:
-        typed = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not typed:
-            self.headers.popall("Content-Type", None)
+    def _own_headers(self, request: Request, response: Response) -> CIMultiDict[str]:
+        headers = response.headers
+        headers["X-Request-Id"] = request.id
+        headers.setdefault("Server", SERVER)
+        return headers
 
 
-async def _continue(base: BaseRequest) -> None:
-    """Ask a waiting client for its body (RFC 9110 §10.1.1): only now is it known to be wanted."""
-    expect = base.headers.get("Expect")
-    if expect is None:
-        return
-    if expect.lower() != "100-continue":
-        raise ExpectationFailed("only 100-continue can be expected")
-    if base.version >= (1, 1) and base.transport is not None and not base.content.is_eof():
-        base.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+class _Answer(Answer, web.Response):
+    """An answer that is all here."""
+
+
+def inform(base: BaseRequest, status: int, headers: Headers) -> None:
+    """Send the client an interim answer (RFC 9110 §15.2). One that has gone hears nothing."""
+    transport = base.transport
+    if transport is not None and not transport.is_closing():
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        transport.write(f"HTTP/1.1 {status} {reason(status)}\r\n{fields}\r\n".encode("utf-8", "surrogateescape"))
 
 
 def _peer(base: BaseRequest) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from multidict import CIMultiDict
@@ -40,7 +40,11 @@ def dispatch(current: Callable[[], Serving]) -> Callable[[Request], Awaitable[Re
 
     async def serve(request: Request) -> Response:
         with current() as generation:
-            return await _serve_in(generation, request)
+            response = await _serve_in(generation, request)
+            if response.stream is not None:
+                generation.__enter__()  # it owns the connection that the rest comes from
+                response.at_end(partial(generation.__exit__, None, None, None))
+            return response
 
     return serve
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 
 from proxy.errors import BadRequest, GatewayError, HeadersTooLarge, TargetTooLong
@@ -25,6 +25,20 @@ class _Connection(RequestHandler):
     def __init__(self, server: "_Server", **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = server.adapter.refuse
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_body()
+
+    def _break_body(self) -> None:
+        """Tell whoever reads a body that its framing is broken: aiohttp would let them wait for the rest."""
+        request = self._current_request
+        if request is not None and not request.content.is_eof():
+            self._messages.pop()
+            request.content.set_exception(web.RequestPayloadError("the body's framing is broken"))
+            request.content.feed_eof()  # there is nothing left of it to be read and thrown away
+            self.close()
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

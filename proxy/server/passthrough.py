@@ -1,7 +1,8 @@
-"""The `proxy` action: one request to one upstream, its answer as it came. Buffered both ways."""
+"""The `proxy` action: one request to one upstream, its answer as it came. Streamed both ways."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from multidict import CIMultiDict
 
@@ -10,13 +11,12 @@ from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
 from proxy.events import CallFinished, Observer
 from proxy.expr.scope import Scope
-from proxy.message import CallRecord, Request, Response, end_to_end
+from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
 from proxy.plan.fields import header_values
 from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
-from proxy.upstream.exchange import Upstream, UpstreamRequest
+from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
 VIA = "1.1 proxy-composer"
-MAX_ANSWER = 64 * 1024 * 1024
 # What a client says of the path it came: believed from trusted proxies only, so always written anew.
 _FORWARDED = (
     "forwarded",
@@ -30,45 +30,98 @@ _FORWARDED = (
 
 
 def passthrough_action(
-    route: RoutePlan, plan: ProxyPlan, upstream: Upstream, upstream_plan: UpstreamPlan, observer: Observer
+    route: RoutePlan, plan: ProxyPlan, upstream: Opening, upstream_plan: UpstreamPlan, observer: Observer
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
 
     async def pass_through(request: Request) -> Response:
         scope = await build_scope(request, plan.roots)
-        body = await request.read_body(request.max_body)
         query = f"?{request.query}" if request.has_query else ""
         outgoing = UpstreamRequest(
             method=request.method,
             target=plan.rewrite(request.path) + query,
             headers=list(_request_headers(request, plan, upstream_plan, scope).items()),
-            body=body or None,
-            max_body=MAX_ANSWER,
+            body=None,
+            max_body=0,  # of an answer that is not kept
+            inform=partial(_inform, request.inform) if request.inform is not None else None,
         )
-        started = monotonic()
-        status, error_code = 0, None
+        body = await (request.open_body or request.read_body)(request.max_body)
+        if isinstance(body, BodyStream):
+            outgoing.stream = body
+        else:
+            outgoing.body = body or None
+        call = _Call(request, route.name, plan.upstream, observer)
         try:
-            async with asyncio.timeout_at(request.received_at + route.timeout_s):
-                answer = await upstream.send(outgoing)
-            status = answer.status
-        except TimeoutError:
-            error_code = DeadlineExceeded.code
-            raise DeadlineExceeded("the upstream did not answer within the route's time") from None
+            answer = await call.open(upstream, outgoing, route.timeout_s)
         except GatewayError as error:
-            error_code = error.code
+            call.ended(0, error.code)
             raise
-        finally:
-            seconds = monotonic() - started
-            began = round((started - request.received_at) * 1000, 3)
-            record = CallRecord(plan.upstream, status, round(seconds * 1000, 3), error_code, started_ms=began)
-            request.calls.append(record)
-            observer(CallFinished(route.name, plan.upstream, plan.upstream, status, seconds, error_code))
-        headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
-        headers.add("Via", VIA)
-        change_headers(headers, plan.response_headers, scope)
-        return Response(answer.status, headers, answer.body)
+        except BaseException:
+            call.ended(0, None)
+            raise
+        response = _response(request, answer)
+        # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
+        response.close = not call.sent and (response.stream is None or answer.status >= 300)
+        change_headers(response.headers, plan.response_headers, scope)
+        response.at_end(lambda: call.ended(answer.status, response.error))
+        return response
 
     return pass_through
+
+
+class _Call:
+    """The one call of a pass-through: its times, and what is told of it. `sent`: nothing of the request is left."""
+
+    def __init__(self, request: Request, route: str, upstream: str, observer: Observer) -> None:
+        self._request = request
+        self._route = route
+        self._upstream = upstream
+        self._observer = observer
+        self._started = monotonic()
+        self.sent = True
+
+    async def open(self, upstream: Opening, outgoing: UpstreamRequest, timeout_s: float) -> StreamedResponse:
+        """Wait for the head of the answer, within the route's time.
+
+        A body that is still to come has times of its own on both sides; the route's counts from its end.
+        """
+        waiting = True
+        try:
+            async with asyncio.timeout_at(self._request.received_at + timeout_s) as limit:
+                if outgoing.stream is not None:
+
+                    def sent() -> None:
+                        self.sent = True
+                        if waiting:
+                            limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+
+                    self.sent = False
+                    outgoing.sent = sent
+                    limit.reschedule(None)
+                return await upstream.open(outgoing)
+        except TimeoutError:
+            raise DeadlineExceeded("the upstream did not answer within the route's time") from None
+        finally:
+            waiting = False
+
+    def ended(self, status: int, error: str | None) -> None:
+        """The answer is over, or there is none."""
+        seconds = monotonic() - self._started
+        began = round((self._started - self._request.received_at) * 1000, 3)
+        record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, started_ms=began)
+        self._request.calls.append(record)
+        self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
+
+
+def _response(request: Request, answer: StreamedResponse) -> Response:
+    headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
+    headers.add("Via", VIA)
+    whole = answer.whole
+    if whole is not None:
+        return Response(answer.status, headers, whole, chunked=answer.length is None)
+    if answer.length is None and "Trailer" in answer.headers:
+        headers["Trailer"] = answer.headers["Trailer"]
+    return Response(answer.status, headers, stream=answer)
 
 
 def _request_headers(request: Request, plan: ProxyPlan, upstream: UpstreamPlan, scope: Scope) -> CIMultiDict[str]:
@@ -82,9 +135,17 @@ def _request_headers(request: Request, plan: ProxyPlan, upstream: UpstreamPlan, 
     if request.host:
         headers["X-Forwarded-Host"] = request.host
     headers["X-Request-Id"] = request.id
+    if any("trailers" in value.lower() for value in request.headers.getall("TE", ())):
+        headers["TE"] = "trailers"  # all that a proxy without codings of its own can pass on (RFC 9110 §10.1.4)
+        headers["Connection"] = "TE"
     headers.add("Via", VIA)
     change_headers(headers, plan.request_headers, scope)
     return headers
+
+
+def _inform(inform: Callable[[int, Headers], None], status: int, raw_headers: RawHeaders) -> None:
+    headers = Head(status, raw_headers).headers
+    inform(status, end_to_end(headers, drop=("content-length",)))
 
 
 def change_headers(headers: CIMultiDict[str], plan: HeaderPlan, scope: Scope) -> None:

@@ -22,16 +22,20 @@ def build_server_stack(action: Service, observer: Observer, log_unexpected: Call
 
 
 def observe_requests(observer: Observer) -> Layer:
-    """Tell the observer about every answer, and about clients that went away (status 499)."""
+    """Tell the observer about every answer when it has ended, and about clients that went away before (status 499)."""
 
     def layer(inner: Service) -> Service:
         async def observed(request: Request) -> Response:
             response = Response(499)
+
+            def finished() -> None:
+                observer(RequestFinished(request, response, monotonic() - request.received_at, request.generation))
+
             try:
                 response = await inner(request)
                 return response
             finally:
-                observer(RequestFinished(request, response, monotonic() - request.received_at, request.generation))
+                response.at_end(finished)
 
         return observed
 

@@ -12,7 +12,7 @@ from proxy.document import encode_json
 from proxy.errors import UpstreamFailed, UpstreamUnreachable
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan
 from proxy.upstream.beginning import begin_by_task
-from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Arrived, Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
 
 
 @dataclass(slots=True)
@@ -35,6 +35,9 @@ class StubUpstream:
         body = stub.body.encode() if stub.body is not None else _json(stub)
         headers = CIMultiDict({"Content-Type": "application/json", **stub.headers})
         return UpstreamResponse.of(stub.status, headers, body)
+
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
+        return Arrived(await self.send(request))
 
     def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
         return begin_by_task(self.send, request, done)

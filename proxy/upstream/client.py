@@ -4,10 +4,9 @@ Phases are waiting for a connection (503), connecting (502, 504 when too slow), 
 body (504). What breaks HTTP or a limit is a 502. Nothing is followed, stored, decompressed or added on the way.
 """
 
-import ssl
-
 from proxy.plan.nodes import UpstreamPlan
-from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+from proxy.tls import make_context
+from proxy.upstream.exchange import Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.pool import Pool
 
 
@@ -18,7 +17,7 @@ class UpstreamClient:
         self.plan = plan
         self._turn = 0
         secure = any(endpoint.scheme == "https" for endpoint in plan.endpoints)
-        tls = ssl.create_default_context() if secure else None
+        tls = make_context(plan.tls) if secure else None
         self._pools = [Pool(plan, one, tls if one.scheme == "https" else None) for one in plan.endpoints]
 
     def __repr__(self) -> str:
@@ -37,6 +36,10 @@ class UpstreamClient:
     async def send(self, request: UpstreamRequest, /) -> UpstreamResponse:
         """Send one request and read the whole answer."""
         return await self._next().send(request)
+
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
+        """Send one request and wait for the head of the answer; its body is read from what this gives."""
+        return await self._next().open(request)
 
     def begin(self, request: UpstreamRequest, done: Done, /) -> Cancel:
         """Send one request; `done` gets the whole answer. Without a task, if a connection is free."""

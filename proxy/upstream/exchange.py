@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from proxy.message import BodyStream, Fields
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -18,13 +20,22 @@ Pairs = list[tuple[str, str]]
 
 
 class UpstreamRequest(Struct, kw_only=True):
-    """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes."""
+    """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes.
+
+    The rest is for `open` alone. `stream` is a body that is sent as it comes, instead of `body`; `sent` is told when
+    all of the request has been written; `inform` is given early hints (RFC 8297); `upgrade`: the headers ask for
+    another protocol, and 101 is an answer.
+    """
 
     method: str
     target: str
     headers: Pairs
     body: bytes | None
     max_body: int
+    stream: BodyStream | None = None
+    sent: Callable[[], None] | None = None
+    inform: Callable[[int, RawHeaders], None] | None = None
+    upgrade: bool = False
 
 
 class Head:
@@ -55,7 +66,29 @@ class Head:
         return not names.isdisjoint(self._names)
 
 
-class UpstreamResponse:
+class _Headed:
+    """What has a head."""
+
+    __slots__ = ()
+
+    head: Head
+
+    @property
+    def status(self) -> int:
+        return self.head.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, names without regard to case."""
+        return self.head.headers
+
+    @property
+    def raw_headers(self) -> RawHeaders:
+        """The fields as they came."""
+        return self.head.raw_headers
+
+
+class UpstreamResponse(_Headed):
     """A whole answer. Its body is as the upstream encoded it."""
 
     __slots__ = ("body", "head")
@@ -72,14 +105,42 @@ class UpstreamResponse:
     def __repr__(self) -> str:
         return f"<UpstreamResponse {self.status}, {len(self.body)} bytes>"
 
-    @property
-    def status(self) -> int:
-        return self.head.status
+
+class StreamedResponse(_Headed, BodyStream):
+    """An answer whose body comes in pieces. `whole` is the body if all of it is here and no trailers follow it."""
+
+    __slots__ = ("head", "length")
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
 
     @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The fields, names without regard to case."""
-        return self.head.headers
+    def whole(self) -> bytes | None:
+        raise NotImplementedError
+
+
+class Arrived(StreamedResponse):
+    """An answer that is here already, as one that is streamed."""
+
+    __slots__ = ("_body", "_trailers")
+
+    def __init__(self, answer: UpstreamResponse, trailers: Fields | None = None) -> None:
+        super().__init__(answer.head)
+        self.length = len(answer.body)
+        self._body = answer.body
+        self._trailers = trailers or []
+
+    @property
+    def whole(self) -> bytes | None:
+        return None if self._trailers else self._body
+
+    @property
+    def trailers(self) -> Fields:
+        return self._trailers
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
 
 
 Done = Callable[[UpstreamResponse | Exception], None]
@@ -102,3 +163,19 @@ class Upstream(Protocol):
         `done` is called once, later and never from within. Raises what makes the request impossible to send.
         """
         ...
+
+
+class Opening(Protocol):
+    """What answers piece by piece."""
+
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
+        """Send a request and wait for the head of its answer.
+
+        Raises `UpstreamFailed` or one of its kinds, or what reading the request's body raised. Cancelling it closes the
+        connection. Whoever gets the answer reads it to its end or closes it.
+        """
+        ...
+
+
+class Client(Upstream, Opening, Protocol):
+    """Both ways of asking."""

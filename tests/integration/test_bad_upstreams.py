@@ -65,13 +65,6 @@ CASES: dict[str, tuple[Behave, int, str]] = {
     "nothing": (sends(b""), 502, "upstream_unreachable"),
     "never": (sends_and_waits(b""), 504, "upstream_timeout"),
     "half a head": (sends_and_waits(b"HTTP/1.1 200 OK\r\nConte"), 504, "upstream_timeout"),
-    "a pause within the body": (sends_and_waits(OK + b'Content-Length: 50\r\n\r\n{"a": '), 504, "upstream_timeout"),
-    "closes midway": (sends(OK + b'Content-Length: 50\r\n\r\n{"a": '), 502, "upstream_invalid"),
-    "closes midway in a chunk": (
-        sends(OK + b'Transfer-Encoding: chunked\r\n\r\n20\r\n{"a": '),
-        502,
-        "upstream_invalid",
-    ),
     "both lengths": (
         sends(OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
         502,
@@ -90,6 +83,17 @@ CASES: dict[str, tuple[Behave, int, str]] = {
     ),
     "a header of 100 KiB": (
         sends(OK + b"X-A: " + b"a" * 100_000 + b"\r\nContent-Length: 2\r\n\r\n{}"),
+        502,
+        "upstream_invalid",
+    ),
+}
+# What breaks off after its head: a composite needs all of it; a pass-through has sent the head on by then, see
+# test_streaming.py.
+MIDWAY: dict[str, tuple[Behave, int, str]] = {
+    "a pause within the body": (sends_and_waits(OK + b'Content-Length: 50\r\n\r\n{"a": '), 504, "upstream_timeout"),
+    "closes midway": (sends(OK + b'Content-Length: 50\r\n\r\n{"a": '), 502, "upstream_invalid"),
+    "closes midway in a chunk": (
+        sends(OK + b'Transfer-Encoding: chunked\r\n\r\n20\r\n{"a": '),
         502,
         "upstream_invalid",
     ),
@@ -128,9 +132,9 @@ async def ask(serving: Any, config: Path, behave: Behave, path: str) -> tuple[in
             return response.status, json.loads(text), text.replace(str(port), "AN ADDRESS")
 
 
-@pytest.mark.parametrize("case", [*CASES, *COMPOSED_ONLY])
+@pytest.mark.parametrize("case", [*CASES, *MIDWAY, *COMPOSED_ONLY])
 async def test_a_composite_names_the_call_and_no_address(case: str, serving: Any, tmp_path: Path) -> None:
-    behave, status, code = {**CASES, **COMPOSED_ONLY}[case]
+    behave, status, code = {**CASES, **MIDWAY, **COMPOSED_ONLY}[case]
     got, problem, text = await ask(serving, tmp_path / "routes.yaml", behave, "/page")
     assert (got, problem["code"], problem["call"]) == (status, code, "thing"), text
     assert problem["status"] == status

@@ -2,6 +2,7 @@ import gc
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.config.source import ABSENT, GLOB
 from proxy.loading import load, redact
@@ -115,3 +116,44 @@ def test_redaction_covers_message_and_hint_and_leaves_the_rest(config: Path) -> 
     problem = Problem(span=Span("f", 1, 2), code="c", message="bad hunter2", hint="not hunter2")
     assert redact(problem, {"hunter2"}) == Problem(span=Span("f", 1, 2), code="c", message="bad …", hint="not …")
     assert redact(problem, ()) is problem
+
+
+def tls_config(tls: str, url: str = "https://up") -> str:
+    return f"version: 1\nupstreams: {{up: {{urls: ['{url}'], tls: {tls}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    "tls,url,found",
+    [
+        ("{ca: none.pem}", "https://up", ("bad-tls", "error", "this file cannot be read")),
+        ("{cert: routes.yaml}", "https://up", ("bad-tls", "error", "certificate and key do not fit")),
+        ("{key: key.pem}", "https://up", ("bad-tls", "error", "a key without its certificate")),
+        ("{}", "http://up", ("bad-tls", "error", "none of the urls is https")),
+        ("{verify: false}", "https://up", ("tls-not-verified", "warning", "anyone who answers")),
+    ],
+)
+def test_tls_that_cannot_be_used_is_a_problem_where_it_stands(
+    tls: str, url: str, found: tuple[str, str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "routes.yaml").write_text(tls_config(tls, url))
+    (problem,) = load(str(tmp_path / "routes.yaml"), {}).problems
+    assert (problem.code, problem.severity) == found[:2]
+    assert found[2] in problem.message
+    assert problem.span.line == 2
+
+
+def test_the_files_of_tls_are_watched_and_new_ones_make_another_upstream(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    (tmp_path / "routes.yaml").write_text(tls_config("{ca: ca.pem}"))
+    before = load(str(tmp_path / "routes.yaml"), {})
+    assert str(authority) in before.watched
+    again = load(str(tmp_path / "routes.yaml"), {})
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    after = load(str(tmp_path / "routes.yaml"), {})
+    assert before.plan is not None
+    assert again.plan is not None
+    assert after.plan is not None
+    assert before.plan.upstreams == again.plan.upstreams
+    assert before.plan.upstreams != after.plan.upstreams
+    assert before.watched != after.watched

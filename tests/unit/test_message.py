@@ -1,7 +1,16 @@
 import pytest
 from multidict import CIMultiDict
 
-from proxy.message import connection_options, end_to_end, is_field_value, is_token, query_values
+from proxy.message import (
+    BodyStream,
+    Response,
+    connection_options,
+    end_to_end,
+    is_field_value,
+    is_token,
+    may_trail,
+    query_values,
+)
 
 
 def test_what_connection_names_is_hop_by_hop() -> None:
@@ -52,3 +61,45 @@ def test_a_query_gives_the_first_and_all_values_of_a_name() -> None:
     first, every = query_values([("a", "1"), ("b", "2"), ("a", "3")])
     assert first == {"a": "1", "b": "2"}
     assert every == {"a": ["1", "3"], "b": ["2"]}
+
+
+class Pieces(BodyStream):
+    def __init__(self, *pieces: bytes) -> None:
+        self.length = None
+        self.pieces = list(pieces)
+        self.closed = 0
+
+    async def read(self) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def test_a_body_in_pieces_is_read_to_its_end() -> None:
+    body = Pieces(b"a", b"b")
+    assert [piece async for piece in body] == [b"a", b"b"]
+    assert body.trailers == []
+
+
+def test_what_waits_for_the_end_of_an_answer_waits_only_for_one_that_is_streamed() -> None:
+    done: list[int] = []
+    whole = Response(200, body=b"abc")
+    whole.at_end(lambda: done.append(1))
+    assert (done, whole.size) == ([1], 3)
+
+    body = Pieces()
+    streamed = Response(200, stream=body)
+    streamed.at_end(lambda: done.append(2))
+    streamed.at_end(lambda: done.append(3))
+    streamed.sent = 7
+    assert (done, streamed.size) == ([1], 7)
+    streamed.end()
+    streamed.end()
+    assert done == [1, 2, 3]
+    assert body.closed
+
+
+def test_what_describes_a_message_cannot_stand_after_it() -> None:
+    assert may_trail("X-Checksum")
+    assert not any(map(may_trail, ["Content-Length", "transfer-encoding", "Set-Cookie", "Authorization", "Host"]))

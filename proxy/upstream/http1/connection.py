@@ -44,12 +44,16 @@ class Connection(asyncio.Protocol):
         "_last",
         "_loop",
         "_parser",
+        "_paused",
         "_reading",
         "_receiver",
         "_released",
+        "_sending",
         "_spoiled",
         "_timer",
         "_until_close",
+        "_unwritten",
+        "_writable",
         "born",
         "closed",
         "idle_since",
@@ -76,6 +80,9 @@ class Connection(asyncio.Protocol):
         self._head: tuple[Head, int] | None = None  # of an answer with a declared length
         self._headers: RawHeaders = []
         self._reading = self._until_close = self._complete = self._spoiled = False
+        self._sending = self._paused = False
+        self._writable: asyncio.Future[None] | None = None  # while the transport takes no more
+        self._unwritten = 0
         self._in_head = True
         self._head_size = self._fields_size = 0
         self._last = 0.0
@@ -87,12 +94,13 @@ class Connection(asyncio.Protocol):
 
     # Of the pool.
 
-    def send(self, data: bytes, receiver: Receiver) -> None:
-        """Write a request; `receiver` gets its answer. One at a time."""
+    def send(self, data: bytes, receiver: Receiver, *, more: bool = False) -> None:
+        """Write a request; `receiver` gets its answer. One at a time. `more`: its body follows, see below."""
         assert self.transport is not None
         assert self._receiver is None
         self._receiver = receiver
         self._reading = False
+        self._sending = more
         self.used += 1
         self._last = now = self._loop.time()
         if self._timer is None:  # it lives on from one exchange to the next: making one costs more than looking again
@@ -116,7 +124,54 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    # Of who sends a body that follows.
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece of the request, then wait until the transport wants more. Raises `ConnectionError`."""
+        if self.closed or self.transport is None:
+            raise ConnectionResetError("the connection is closed")
+        self.transport.write(data)
+        while (writable := self._writable) is not None:
+            await asyncio.shield(writable)
+
+    def sent(self) -> None:
+        """The request is whole: from now on the upstream's time to answer counts."""
+        self._sending = False
+        self._last = self._loop.time()
+
+    def stop_sending(self) -> None:
+        """The rest of the request will not be sent, so there can be no other after it (RFC 9112 §9.3)."""
+        if self._sending:
+            self.sent()
+            self._spoiled = True
+
+    # Of who takes an answer piece by piece.
+
+    def pause(self) -> None:
+        """Let the upstream wait; its time does not count."""
+        if not self._paused and not self.closed and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Go on reading."""
+        if self._paused:
+            self._paused = False
+            self._last = self._loop.time()
+            if not self.closed and self.transport is not None:
+                self.transport.resume_reading()
+
     # Of the transport.
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+        self._unwritten = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        self._last = self._loop.time()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -127,7 +182,9 @@ class Connection(asyncio.Protocol):
             self._retire()  # nobody asked: whatever this answers, it must not meet the next request
             return
         if not self._reading:
-            if not receiver.is_head and (found := self._heads.find(data)) is not None:
+            # Most answers are one read, under a head that was there before.
+            quick = not receiver.is_head and not self._sending
+            if quick and (found := self._heads.find(data)) is not None:
                 self._end(True)
                 receiver.arrived(*found)
                 return
@@ -137,8 +194,11 @@ class Connection(asyncio.Protocol):
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            self._fail(UpstreamInvalid("the upstream changed the protocol, which was not asked for"))
+        except HttpParserUpgrade as upgrade:
+            if self._complete:
+                self._spoiled = True
+            else:
+                self._switch(receiver, data[upgrade.args[0] :])
         except HttpParserError as error:
             if self._complete:
                 self._spoiled = True  # what came after the answer
@@ -167,6 +227,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
+        self.resume_writing()
         if self._receiver is None:
             self.close()
             self._released(self, False)
@@ -185,11 +246,19 @@ class Connection(asyncio.Protocol):
             self._spoiled = True  # more bytes than the answer has
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if value[-1:] <= b" ":
+            value = value.rstrip(b" \t")  # no part of it (RFC 9112 §5.1), but the parser leaves it
         if self._in_head:
             self._fields_size += len(name) + len(value) + 4
             if len(self._headers) >= MAX_FIELDS or self._fields_size > MAX_HEAD:
                 raise UpstreamInvalid("the head of the upstream's answer is too large")
             self._headers.append((name, value))
+        elif self._receiver is not None and not self._complete:
+            self._fields_size += len(name) + len(value) + 4
+            if self._fields_size > MAX_HEAD:
+                raise UpstreamInvalid("the trailers of the upstream's answer are too large")
+            if (trailers := self._receiver.raw_trailers) is not None:
+                trailers.append((name, value))
 
     def on_headers_complete(self) -> None:
         receiver = self._receiver
@@ -197,7 +266,8 @@ class Connection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if 100 <= status < 200:
-            return  # an interim answer (RFC 9110 §15.2); 101 ends in HttpParserUpgrade
+            self._interim(receiver, status)
+            return
         self._in_head = False
         if not 200 <= status <= 599:
             raise UpstreamInvalid(f"the upstream answered with status {status}, which was not asked for")
@@ -210,6 +280,15 @@ class Connection(asyncio.Protocol):
             self._head = head, length
         else:
             self._until_close = length < 0 and not chunked and status not in _NO_BODY
+
+    def _interim(self, receiver: Receiver, status: int) -> None:
+        """An answer before the answer (RFC 9110 §15.2), or another protocol, which goes on in `_switch`."""
+        if status == 101:
+            if receiver.switched is None or not self._parser.should_upgrade():
+                raise UpstreamInvalid("the upstream changed the protocol, which was not asked for")
+            receiver.headed(Head(status, self._headers), -1)
+        elif status == 103 and receiver.informed is not None:
+            receiver.informed(status, self._headers)
 
     def on_body(self, data: bytes) -> None:
         if self._complete:
@@ -234,7 +313,7 @@ class Connection(asyncio.Protocol):
         """The answer is whole, and the parser has been left."""
         receiver = self._receiver
         assert receiver is not None
-        reusable = not self._spoiled and not self.closed
+        reusable = not (self._spoiled or self._sending or self.closed)
         if receiver.is_head:
             self._parser = None  # it does not know the method and waits for a body that will not come
         self._end(reusable)
@@ -249,10 +328,21 @@ class Connection(asyncio.Protocol):
 
     def _end(self, reusable: bool) -> None:
         self._receiver = None
+        self.resume()
         self.idle_since = self._loop.time()
         if not reusable:
             self.close()
         self._released(self, reusable)
+
+    def _switch(self, receiver: Receiver, rest: bytes) -> None:
+        """From here on the bytes are of another protocol (RFC 9110 §7.8), and the connection is the receiver's."""
+        assert receiver.switched is not None
+        assert self.transport is not None
+        self._receiver = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        receiver.switched(self.transport, rest, self._retire)
 
     def _retire(self) -> None:
         self.close()
@@ -263,14 +353,32 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._receiver is None:
             return
-        limit = self._idle_s if self._reading else self._first_byte_s
-        due, now = self._last + limit, self._loop.time()
+        now = self._loop.time()
+        if self._waits_for_us():
+            self._last = now
+        limit = self._idle_s if self._reading or self._sending else self._first_byte_s
+        due = self._last + limit
         if due > now:
             # What is waited for may change in between, and with it how long.
             self._timer = self._loop.call_at(min(due, now + min(self._first_byte_s, self._idle_s)), self._look)
             return
-        what = "paused for {:g} s within its answer" if self._reading else "did not begin to answer within {:g} s"
+        what = "did not begin to answer within {:g} s"
+        if self._sending:
+            what = "took nothing of the request's body for {:g} s"
+        elif self._reading:
+            what = "paused for {:g} s within its answer"
         self._fail(UpstreamTimeout(f"the upstream {what.format(limit)}"))
+
+    def _waits_for_us(self) -> bool:
+        """Whether it is not the upstream that keeps things waiting: then its time does not count."""
+        if self._paused:
+            return True
+        if not self._sending:
+            return False
+        if self._writable is None or self.transport is None:
+            return True  # the client sends slowly
+        before, self._unwritten = self._unwritten, self.transport.get_write_buffer_size()
+        return self._unwritten < before
 
 
 def _refusal(error: HttpParserError) -> GatewayError:

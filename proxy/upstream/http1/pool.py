@@ -6,13 +6,15 @@ from functools import partial
 from ssl import SSLContext
 from typing import TypeVar
 
-from proxy.errors import UpstreamBusy, UpstreamTimeout, UpstreamUnreachable
+from proxy.errors import UpstreamBusy
 from proxy.plan.nodes import Endpoint, UpstreamPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
+from proxy.upstream.http1.connect import Secure, connect
 from proxy.upstream.http1.connection import Connection, Unanswered
 from proxy.upstream.http1.heads import Heads
 from proxy.upstream.http1.receiver import Whole
+from proxy.upstream.http1.streamed import Streamed
 from proxy.upstream.http1.wire import encode_request
 
 T = TypeVar("T")
@@ -26,9 +28,10 @@ class Pool:
     """At most `max_connections` connections to one endpoint; who finds none free waits in line for one."""
 
     def __init__(self, plan: UpstreamPlan, endpoint: Endpoint, tls: SSLContext | None) -> None:
+        name = (plan.tls.server_name if plan.tls is not None else None) or endpoint.host
         self._plan = plan
         self._endpoint = endpoint
-        self._tls = tls
+        self._secure = Secure(tls, name) if tls is not None else None
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
@@ -86,9 +89,29 @@ class Pool:
         connection.send(data, receiver)
         return lambda: connection.cancel(receiver) if again is None else again()
 
+    async def open(self, request: UpstreamRequest) -> Streamed:
+        """Send one request and wait for the head of its answer, whose body is then read from what this gives."""
+        if self._closed:
+            raise RuntimeError("the pool is closed")
+        data = self._encode(request)
+        # Once a body that cannot be read again has begun, there is no second time.
+        repeatable = request.method in _SAFE and request.stream is None
+        while True:
+            connection = self._take() or await self._acquire()
+            kept = connection.used > 0
+            answer = Streamed(connection, request)
+            answer.send(data, request)
+            try:
+                return await answer.begun()
+            except Unanswered:
+                if not kept or not repeatable:
+                    raise
+                self._drop_idle()
+
     def _encode(self, request: UpstreamRequest) -> bytes:
         target = self._endpoint.base_path + request.target
-        return encode_request(request.method, target, request.headers, request.body, self._endpoint.authority)
+        authority = self._endpoint.authority
+        return encode_request(request.method, target, request.headers, request.body, authority, request.stream)
 
     async def _exchange(self, connection: Connection, data: bytes, request: UpstreamRequest) -> UpstreamResponse:
         future: asyncio.Future[UpstreamResponse | Exception] = self._loop.create_future()
@@ -142,28 +165,18 @@ class Pool:
 
     async def _connect(self) -> Connection:
         self._connecting += 1
-        plan, endpoint = self._plan, self._endpoint
+        plan = self._plan
         try:
-            async with asyncio.timeout(plan.connect_s):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(
-                        plan.first_byte_s, plan.idle_s, self._on_released, self._heads, self._loop.time()
-                    ),
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=self._tls,
-                    server_hostname=endpoint.host if self._tls is not None else None,
-                )
-        except TimeoutError:
-            raise UpstreamTimeout(f"no connection within {plan.connect_s:g} s") from None
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
-            raise UpstreamUnreachable("the upstream could not be reached", internal=str(error)) from None
+            connection = await connect(self._endpoint, self._secure, plan.connect_s, self._make)
         finally:
             self._connecting -= 1
             if self._waiting and len(self._open) + self._connecting < plan.max_connections:
                 self._wake(None)  # a failed attempt makes room
         self._open.add(connection)
         return connection
+
+    def _make(self) -> Connection:
+        return Connection(self._plan.first_byte_s, self._plan.idle_s, self._on_released, self._heads, self._loop.time())
 
     def _on_released(self, connection: Connection, reusable: bool) -> None:
         if reusable and not self._closed:

@@ -1,15 +1,31 @@
 """Takes the parts of one answer as they arrive. `Whole` collects them; the connection knows only the protocol."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.errors import GatewayError, UpstreamTooLarge
-from proxy.upstream.exchange import Done, Head, UpstreamResponse
+from proxy.upstream.exchange import Done, Head, RawHeaders, UpstreamResponse
 
 
 class Receiver(Protocol):
-    """Whoever asked. After `ended` or `failed`, of which exactly one is called, nothing more comes."""
+    """Whoever asked. After `ended`, `failed` or `switched`, of which exactly one is called, nothing more comes.
+
+    What is not wanted is None: `raw_trailers` are filled with the fields after the body, `informed` gets early
+    hints (103, RFC 8297), and `switched` takes a connection that goes over to another protocol: the transport, the
+    bytes that came with the head, and what is to be called when the connection is lost.
+    """
 
     is_head: bool
+
+    @property
+    def raw_trailers(self) -> RawHeaders | None: ...
+
+    @property
+    def informed(self) -> Callable[[int, RawHeaders], None] | None: ...
+
+    @property
+    def switched(self) -> Callable[[asyncio.Transport, bytes, Callable[[], None]], None] | None: ...
 
     def headed(self, head: Head, length: int) -> None:
         """The final head is here; `length` is the declared one, -1 without. May raise a `GatewayError` to refuse."""
@@ -35,6 +51,9 @@ class Receiver(Protocol):
 class Whole:
     """Collects a body of at most `max_body` bytes, then calls `done` once, with the answer or the error."""
 
+    raw_trailers = None
+    informed = None
+    switched = None
     __slots__ = ("_body", "_done", "_head", "_max_body", "_size", "is_head")
 
     def __init__(self, done: Done, *, is_head: bool, max_body: int) -> None:

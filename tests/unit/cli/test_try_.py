@@ -14,16 +14,28 @@ routes:
     match: POST /page/{{id}}
     calls: {{user: {{get: "u:/users/${{params.id}}", headers: {{X-A: $.headers.x-a}}, pass_status: [404]}}}}
     merge: {{user: $.user, sent: $.body}}
+  - {{name: pass, match: "GET /pass/{{rest:path}}", proxy: u}}
 """
 
 
 class Upstream(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path.startswith("/pass/"):
+            self.stream()
+            return
         body = json.dumps({"path": self.path, "a": self.headers["X-A"]}).encode()
         self.send_response(404 if self.path.endswith("none") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def stream(self) -> None:
+        self.send_response(200)
+        if self.path == "/pass/cut":
+            self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 100)
+        self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -76,3 +88,14 @@ def test_what_cannot_be_asked_is_exit_2_and_one_line(arguments: tuple[str, ...],
     assert ran.code == 2
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_an_answer_that_is_passed_on_as_it_comes_is_shown_whole(cli: Any) -> None:
+    ran = cli("try", "/pass/on", "--config", "page.yaml")
+    assert ran.code == 0
+    assert "x" * 100 in ran.out.splitlines()
+
+
+def test_an_answer_that_breaks_off_is_said_to(cli: Any) -> None:
+    ran = cli("try", "/pass/cut", "--config", "page.yaml")
+    assert "ended early" in ran.err + ran.out or "upstream_invalid" in ran.out

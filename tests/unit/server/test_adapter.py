@@ -210,3 +210,30 @@ async def test_a_request_without_an_id_gets_one_of_its_own(served: Any) -> None:
     first, second = served.requests
     assert re.fullmatch("[0-9a-f]{32}", first.id)
     assert first.id != second.id
+
+
+async def test_an_interim_answer_comes_before_the_answer(served: Any) -> None:
+    async def hint(request: Request) -> Response:
+        if request.inform is not None:
+            request.inform(103, CIMultiDict([("Link", "</a.css>"), ("X-A", "\udcff")]))
+        return Response(200, body=b"x")
+
+    served.serve = hint
+    answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-A: \xff\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert (await served.talk(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.0 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "method,version,framed", [("GET", "1.1", b"chunked"), ("GET", "1.0", b"Content-Length: 1"), ("HEAD", "1.1", b"")]
+)
+async def test_a_length_that_was_not_declared_is_not_declared(
+    method: str, version: str, framed: bytes, served: Any
+) -> None:
+    async def unsized(request: Request) -> Response:
+        return Response(200, body=b"" if method == "HEAD" else b"x", chunked=True)
+
+    served.serve = unsized
+    answer = await served.talk(f"{method} / HTTP/{version}\r\nHost: a\r\n".encode() + CLOSE + b"\r\n")
+    assert framed in answer
+    assert (b"Content-Length" in answer) is (framed == b"Content-Length: 1")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import BadRequest, MethodNotAllowed, RouteNotFound, TargetTooLong
-from proxy.message import Request, Response
+from proxy.message import BodyStream, Request, Response
 from proxy.plan.pattern import parse_pattern
 from proxy.plan.routing import MatchRule, Router
 from proxy.server.dispatch import dispatch, host_name, is_host
@@ -60,6 +60,21 @@ async def test_a_generation_is_held_until_its_request_has_ended(request_of: Any)
     assert (serving.held_while_serving, serving.held) == (1, 0)
     with pytest.raises(RouteNotFound):
         await serve(request_of("/other"), serving)
+    assert serving.held == 0
+
+
+async def test_a_generation_is_held_until_a_streamed_answer_has_ended(request_of: Any) -> None:
+    class Body(BodyStream):
+        length = None
+
+    async def stream(request: Request) -> Response:
+        return Response(200, stream=Body())
+
+    serving = Serving()
+    serving.services = {"users": stream}
+    response = await serve(request_of("/users/7"), serving)
+    assert serving.held == 1
+    response.end()
     assert serving.held == 0
 
 

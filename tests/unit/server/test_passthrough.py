@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from proxy.errors import DeadlineExceeded, UpstreamUnreachable
+from proxy.errors import BodyTooLarge, DeadlineExceeded, UpstreamUnreachable
 from proxy.events import CallFinished
 from proxy.loading import load
+from proxy.message import BodyStream
 from proxy.server.passthrough import passthrough_action
-from proxy.upstream.exchange import UpstreamRequest, UpstreamResponse
+from proxy.testing.virtual import run_virtually
+from proxy.upstream.exchange import Arrived, Head, StreamedResponse, UpstreamRequest, UpstreamResponse
 
 
 class Upstream:
@@ -20,14 +22,21 @@ class Upstream:
         self.headers: CIMultiDict[str] = CIMultiDict()
         self.failure: Exception | None = None
         self.silent = False
+        self.sends = True
+        self.status = 206
+        self.trailers: list[tuple[str, str]] = []
+        self.answer: StreamedResponse | None = None
 
-    async def send(self, request: UpstreamRequest, /) -> UpstreamResponse:
+    async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
         self.sent.append(request)
         if self.failure is not None:
             raise self.failure
+        if self.sends and request.sent is not None:
+            request.sent()
         if self.silent:
             await asyncio.Event().wait()
-        return UpstreamResponse.of(206, self.headers, b"body")
+        answer = UpstreamResponse.of(self.status, self.headers, b"body")
+        return self.answer or Arrived(answer, self.trailers)
 
 
 class Passing:
@@ -162,3 +171,131 @@ async def test_the_routes_time_is_the_upstreams_too(tmp_path: Path, request_of: 
     with pytest.raises(DeadlineExceeded):
         await passing.action(request_of("/"))
     assert [event.error for event in passing.events] == ["deadline_exceeded"]
+
+
+class Later(StreamedResponse):
+    """An answer whose body is still to come."""
+
+    def __init__(self, length: int | None = None, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        super().__init__(Head(200, headers or []))
+        self.length = length
+        self.closed = False
+
+    @property
+    def whole(self) -> bytes | None:
+        return None
+
+    async def read(self) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_an_answer_that_is_still_to_come_is_streamed_and_told_of_when_it_has_ended(
+    tmp_path: Path, request_of: Any
+) -> None:
+    passing = Passing(tmp_path)
+    passing.upstream.answer = answer = Later(7, [(b"Content-Length", b"7"), (b"Trailer", b"X-Sum")])
+    request = request_of("/")
+    response = await passing.action(request)
+    assert (response.stream, response.body) == (answer, b"")
+    assert list(response.headers.items()) == [("Via", "1.1 proxy-composer")]
+    assert (passing.events, request.calls) == ([], [])
+    response.error = "client_gone"
+    response.end()
+    assert answer.closed
+    assert [(event.status, event.error) for event in passing.events] == [(200, "client_gone")]
+    assert [(record.status, record.error) for record in request.calls] == [(200, "client_gone")]
+
+
+async def test_the_names_of_trailers_pass_where_trailers_can(tmp_path: Path, request_of: Any) -> None:
+    passing = Passing(tmp_path)
+    passing.upstream.answer = Later(None, [(b"Trailer", b"X-Sum")])
+    response = await passing.action(request_of("/", headers={"Host": "a", "TE": "gzip, trailers;q=1"}))
+    assert response.headers["Trailer"] == "X-Sum"
+    sent = dict(passing.upstream.sent[0].headers)
+    assert (sent["TE"], sent["Connection"]) == ("trailers", "TE")
+
+
+async def test_an_answer_with_trailers_is_streamed_though_it_is_here(tmp_path: Path, request_of: Any) -> None:
+    passing = Passing(tmp_path)
+    passing.upstream.trailers = [("X-Sum", "1")]
+    response = await passing.action(request_of("/"))
+    assert response.stream is not None
+    assert response.stream.trailers == [("X-Sum", "1")]
+
+
+class Body(BodyStream):
+    length = 100_000
+
+    async def read(self) -> bytes:
+        return b""
+
+
+async def opened(limit: int) -> BodyStream:
+    return Body()
+
+
+async def test_a_body_that_is_still_to_come_is_sent_as_it_comes(tmp_path: Path, request_of: Any) -> None:
+    passing = Passing(tmp_path)
+    response = await passing.action(request_of("/", method="POST", open_body=opened))
+    (sent,) = passing.upstream.sent
+    assert (isinstance(sent.stream, Body), sent.body) == (True, None)
+    assert not response.close
+
+
+async def test_a_body_over_the_limit_is_not_sent(tmp_path: Path, request_of: Any) -> None:
+    async def refused(limit: int) -> BodyStream:
+        raise BodyTooLarge(f"{limit}")
+
+    passing = Passing(tmp_path)
+    with pytest.raises(BodyTooLarge):
+        await passing.action(request_of("/", open_body=refused))
+    assert passing.upstream.sent == []
+
+
+@pytest.mark.parametrize(
+    "status,streamed,close", [(413, True, True), (413, False, True), (200, False, True), (200, True, False)]
+)
+async def test_after_a_body_that_was_not_wanted_the_clients_connection_is_closed(
+    status: int, streamed: bool, close: bool, tmp_path: Path, request_of: Any
+) -> None:
+    passing = Passing(tmp_path)
+    passing.upstream.sends = False
+    passing.upstream.status = status
+    if streamed:
+        passing.upstream.answer = Later()
+        passing.upstream.answer.head = Head(status, [])
+    response = await passing.action(request_of("/", method="POST", open_body=opened))
+    assert response.close is close
+
+
+def test_the_routes_time_counts_from_the_end_of_the_body(tmp_path: Path, request_of: Any) -> None:
+    async def work(sends: bool) -> None:
+        passing = Passing(tmp_path, timeout="1s")
+        passing.upstream.silent = True
+        passing.upstream.sends = sends
+        loop = asyncio.get_running_loop()
+        request = request_of("/", open_body=opened, received_at=loop.time())
+        passed = loop.create_task(passing.action(request))
+        done, _ = await asyncio.wait([passed], timeout=60)
+        assert bool(done) is sends
+        passed.cancel()
+        await asyncio.gather(passed, return_exceptions=True)
+        assert len(passing.events) == 1
+
+    run_virtually(work(True))
+    run_virtually(work(False))
+
+
+async def test_early_hints_pass_to_a_client_that_can_take_them(tmp_path: Path, request_of: Any) -> None:
+    told: list[Any] = []
+    passing = Passing(tmp_path)
+    await passing.action(request_of("/", inform=lambda status, headers: told.append((status, dict(headers)))))
+    inform = passing.upstream.sent[0].inform
+    assert inform is not None
+    inform(103, [(b"Link", b"</a.css>"), (b"Connection", b"X-Hop"), (b"X-Hop", b"1"), (b"Content-Length", b"3")])
+    assert told == [(103, {"Link": "</a.css>"})]
+    await passing.action(request_of("/"))
+    assert passing.upstream.sent[1].inform is None

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.errors import MethodNotAllowed, UpstreamFailed
 from proxy.events import Event, RequestFinished
-from proxy.message import Request, Response
+from proxy.message import BodyStream, Request, Response
 from proxy.server.stack import build_server_stack
 
 
@@ -77,3 +77,19 @@ async def test_an_error_may_ask_to_close_the_connection(request_of: Any) -> None
     response = await make(action, [], [])(request_of())
     assert response.close
     assert response.error == "upstream_failed"
+
+
+async def test_a_streamed_answer_is_observed_when_it_has_ended(request_of: Any) -> None:
+    class Body(BodyStream):
+        length = None
+
+    async def action(request: Request) -> Response:
+        return Response(200, stream=Body())
+
+    events: list[Event] = []
+    response = await make(action, events, [])(request_of())
+    assert events == []
+    response.end()
+    (event,) = events
+    assert isinstance(event, RequestFinished)
+    assert event.response is response

@@ -1,11 +1,12 @@
 from proxy.plan.nodes import UpstreamPlan
 from proxy.upstream.client import UpstreamClient
-from proxy.upstream.exchange import Head, Upstream, UpstreamResponse
+from proxy.upstream.exchange import Arrived, Client, Head, UpstreamResponse
 
 
 async def test_the_client_is_an_upstream(upstream_plan: UpstreamPlan) -> None:
-    client: Upstream = UpstreamClient(upstream_plan)
+    client: Client = UpstreamClient(upstream_plan)
     assert callable(client.send)
+    assert callable(client.open)
     await client.close()  # type: ignore[attr-defined]
 
 
@@ -20,4 +21,13 @@ def test_an_answers_headers_are_read_when_asked_for_and_names_have_no_case() -> 
 
 def test_an_answer_may_be_made_of_text() -> None:
     response = UpstreamResponse.of(200, {"A": "ä"}, b"body")
-    assert (response.head.raw_headers, repr(response)) == ([(b"A", "ä".encode())], "<UpstreamResponse 200, 4 bytes>")
+    assert (response.raw_headers, repr(response)) == ([(b"A", "ä".encode())], "<UpstreamResponse 200, 4 bytes>")
+
+
+async def test_an_answer_that_is_here_can_be_taken_piece_by_piece() -> None:
+    answer = Arrived(UpstreamResponse.of(201, {"A": "1"}, b"body"))
+    assert (answer.status, answer.headers["a"], answer.length, answer.whole) == (201, "1", 4, b"body")
+    assert [piece async for piece in answer] == [b"body"]
+    trailing = Arrived(UpstreamResponse.of(201, {}, b"body"), [("T", "x")])
+    assert (trailing.whole, trailing.trailers) == (None, [("T", "x")])
+    answer.close()

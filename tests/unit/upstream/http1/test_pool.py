@@ -2,10 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from proxy.errors import UpstreamBusy, UpstreamUnreachable
+from proxy.message import BodyStream
 from proxy.plan.nodes import Endpoint, UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.http1.pool import Pool
@@ -165,3 +168,109 @@ async def test_closing_the_pool_closes_its_connections(upstream_plan: UpstreamPl
         assert pool.connections == 0
         with pytest.raises(RuntimeError):
             await pool.send(request())
+
+
+class Never(BodyStream):
+    """A body that is never there."""
+
+    length = None
+
+    async def read(self) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+
+async def test_an_opened_answer_is_read_and_its_connection_used_again(upstream_plan: UpstreamPlan) -> None:
+    async with running(upstream_plan) as (pool, server):
+        for _ in range(3):
+            answer = await pool.open(request())
+            assert (answer.status, await answer.read(), await answer.read()) == (200, b"{}", b"")
+        assert (server.connections, pool.in_flight) == (1, 0)
+
+
+async def test_an_opened_answer_that_is_closed_early_makes_room(upstream_plan: UpstreamPlan) -> None:
+    async def half(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK[:-1])
+        assert await reader.read() == b""
+
+    async with running(replace(upstream_plan, max_connections=1), half) as (pool, _):
+        for _ in range(3):
+            (await pool.open(request())).close()
+        assert (pool.connections, pool.in_flight) == (0, 0)
+
+
+async def test_an_opened_request_is_repeated_on_a_new_connection_only_without_a_streamed_body(
+    upstream_plan: UpstreamPlan,
+) -> None:
+    async def once(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with running(upstream_plan, once) as (pool, server):
+        await pool.open(request())
+        assert (await pool.open(request())).status == 200
+        assert server.connections == 2
+        with pytest.raises(UpstreamUnreachable):
+            await pool.open(structs.replace(request(), stream=Never()))
+        await pool.open(request())
+        with pytest.raises(UpstreamUnreachable):
+            await pool.open(request("POST"))
+        assert server.connections == 3
+
+
+async def test_a_closed_pool_opens_nothing(upstream_plan: UpstreamPlan) -> None:
+    async with running(upstream_plan) as (pool, _):
+        pool.close()
+        with pytest.raises(RuntimeError):
+            await pool.open(request())
+
+
+def telling() -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
+    told = asyncio.get_running_loop().create_future()
+    return told, told.set_result
+
+
+async def test_a_request_that_is_begun_tells_its_answer(upstream_plan: UpstreamPlan) -> None:
+    async with running(upstream_plan) as (pool, server):
+        for _ in range(2):  # on a new connection, and on one that is kept
+            told, done = telling()
+            pool.begin(request(), done)
+            assert (await asyncio.wait_for(told, 5)).body == b"{}"
+        assert server.connections == 1
+
+
+async def test_a_request_that_is_begun_on_a_closed_connection_is_repeated(upstream_plan: UpstreamPlan) -> None:
+    async def once(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with running(upstream_plan, once) as (pool, server):
+        await pool.send(request())
+        told, done = telling()
+        pool.begin(request(), done)
+        assert (await asyncio.wait_for(told, 5)).status == 200
+        assert server.connections == 2
+        told, done = telling()
+        pool.begin(request("POST"), done)
+        assert isinstance(await asyncio.wait_for(told, 5), UpstreamUnreachable)
+
+
+async def test_a_request_that_is_begun_can_be_cancelled(upstream_plan: UpstreamPlan) -> None:
+    closed = asyncio.Event()
+
+    async def one_answer(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.read()
+        closed.set()
+
+    async with running(upstream_plan, one_answer) as (pool, _):
+        await pool.send(request())
+        told, done = telling()
+        pool.begin(request(), done)()
+        await asyncio.wait_for(closed.wait(), 5)
+        assert (told.done(), pool.in_flight) == (False, 0)
