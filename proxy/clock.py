@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import lru_cache
 
 # Durations and deadlines are differences of this clock; it never goes backwards.
@@ -17,6 +18,16 @@ def timestamp() -> str:
 @lru_cache(maxsize=2)  # the same for every line of a second
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def http_date() -> str:
+    """The current moment as HTTP writes it (RFC 9110 §5.6.7)."""
+    return _http_date(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def unix_seconds() -> float:

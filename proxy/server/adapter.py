@@ -19,6 +19,7 @@ from proxy.message import Headers, Request, Response
 from proxy.server.body import ClientBody
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
+from proxy.server.whole import WholeAnswer
 from proxy.service import Service
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -110,7 +111,7 @@ class Adapter:
 
     def _request(self, base: BaseRequest, body: ClientBody) -> Request:
         headers = base.headers
-        peer, port = _peer(base)
+        peer, port = getattr(base.protocol, "peer", None) or _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
         trusted = self._trusted()
         if trusted and is_trusted(peer, trusted):
@@ -135,15 +136,17 @@ class Adapter:
 
     def _answer(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:
         headers = self._own_headers(request, response)
-        body: bytes | None = response.body
-        if base.method == "HEAD" and not response.body and "Content-Length" in headers:
-            body = None
-        answer = _Answer(status=response.status, headers=headers, body=body)
+        close = response.close or self.draining
         if response.chunked and base.version >= (1, 1):
-            answer.enable_chunked_encoding()
-        if response.close or self.draining:
-            answer.force_close()
-        return answer
+            chunked = _Answer(status=response.status, headers=headers, body=response.body)
+            chunked.enable_chunked_encoding()
+            if close:
+                chunked.force_close()
+            return chunked
+        # What the upstream said of the length holds for the answer to HEAD; otherwise the body is what it is.
+        declared = headers.popall("Content-Length", None)
+        length = int(declared[0]) if declared and base.method == "HEAD" and not response.body else None
+        return WholeAnswer(response.status, headers, response.body, length=length, close=close)
 
     async def _stream(
         self, base: BaseRequest, request: Request, response: Response, body: ClientBody
@@ -164,7 +167,7 @@ class Adapter:
 
 
 class _Answer(Answer, web.Response):
-    """An answer that is all here."""
+    """An answer that is all here, and whose length is not to be told."""
 
 
 def inform(base: BaseRequest, status: int, headers: Headers) -> None:
@@ -176,7 +179,12 @@ def inform(base: BaseRequest, status: int, headers: Headers) -> None:
 
 
 def _peer(base: BaseRequest) -> tuple[str, int]:
-    peer = base.transport.get_extra_info("peername") if base.transport is not None else None
+    return peer_of(base.transport)
+
+
+def peer_of(transport: asyncio.BaseTransport | None) -> tuple[str, int]:
+    """The client's address and port."""
+    peer = transport.get_extra_info("peername") if transport is not None else None
     return (str(peer[0]).removeprefix("::ffff:"), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
 
 

@@ -11,7 +11,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 
 from proxy.errors import BadRequest, GatewayError, HeadersTooLarge, TargetTooLong
-from proxy.server.adapter import Adapter
+from proxy.server.adapter import Adapter, peer_of
 
 _LOG = logging.getLogger("proxy.server")
 _KEEPALIVE_S = 75.0
@@ -20,11 +20,16 @@ _KEEPALIVE_S = 75.0
 class _Connection(RequestHandler):
     """aiohttp's connection, which answers what its parser refuses with a problem document instead of prose."""
 
-    __slots__ = ("_refuse",)
+    __slots__ = ("_refuse", "peer")
 
     def __init__(self, server: "_Server", **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = server.adapter.refuse
+        self.peer: tuple[str, int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.peer = peer_of(transport)  # the same for all of its requests
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
