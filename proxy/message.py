@@ -1,10 +1,10 @@
 """Requests and responses as values, and the rules for what may cross a proxy."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from msgspec import Struct, field
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
@@ -50,8 +50,7 @@ class BodyStream:
         return piece
 
 
-@dataclass(slots=True)
-class CallRecord:
+class CallRecord(Struct):
     """What one call did, for the access log: a status (0 if there was none), milliseconds, an error code.
 
     `started_ms` counts from the request's own beginning. `requests` is how many requests it took: a fan-out makes
@@ -66,8 +65,7 @@ class CallRecord:
     started_ms: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Request:
+class Request(Struct, kw_only=True):
     """One client request, as every layer sees it.
 
     `raw_target` is the target as it came; dispatch makes `path` (normalised, still percent-encoded: matching and
@@ -92,14 +90,13 @@ class Request:
     route: str | None = None
     generation: int = 0
     max_body: int = 0
-    params: dict[str, Any] = field(default_factory=dict)
-    calls: list[CallRecord] = field(default_factory=list)
+    params: dict[str, Any] = {}
+    calls: list[CallRecord] = []
     open_body: Callable[[int], Awaitable[bytes | BodyStream]] | None = None
     inform: Callable[[int, Headers], None] | None = None
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """One answer to a client. Framing headers are written by the server, not here.
 
     With a `stream` its body is still to come, `body` is empty, and whoever takes the response must `end` it.
@@ -117,7 +114,7 @@ class Response:
     chunked: bool = False
     stream: BodyStream | None = None
     sent: int = 0
-    _endings: list[Callable[[], None]] | None = field(default=None, repr=False, compare=False)
+    _endings: list[Callable[[], None]] | None = None
 
     @property
     def size(self) -> int:

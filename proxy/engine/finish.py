@@ -7,9 +7,9 @@ that a body that nobody needs is not compressed. Pass-through answers do not com
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from hashlib import sha256
 
+from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from proxy.engine.codings import Coding, is_compressible
