@@ -42,6 +42,7 @@ class Flights:
 
     def _land(self, key: Hashable, flight: _Flight, answer: UpstreamResponse | Exception) -> None:
         del self._flights[key]
+        flight.cancel = None  # it knows us: so there is no cycle to collect
         for ticket in tuple(flight.waiting):
             # One that is told may make another give up.
             if (done := flight.waiting.pop(ticket, None)) is not None:
@@ -52,5 +53,5 @@ class Flights:
         if flight.waiting.pop(ticket, None) is None or flight.waiting or self._flights.get(key) is not flight:
             return None
         del self._flights[key]
-        assert flight.cancel is not None
-        return flight.cancel()
+        cancel, flight.cancel = flight.cancel, None
+        return None if cancel is None else cancel()

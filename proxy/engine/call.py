@@ -15,10 +15,6 @@ from proxy.plan.nodes import CallPlan
 from proxy.upstream.encoding import decode_content
 from proxy.upstream.exchange import Pairs, UpstreamRequest, UpstreamResponse
 
-# Fields of an answer that have a say in that to the client: see `respond`.
-_SAYING = frozenset({b"set-cookie", b"vary", b"cache-control", b"x-partial"})
-_CODING = frozenset({b"content-encoding"})
-
 
 def is_wanted(call: CallPlan, scope: Scope) -> bool:
     """What `when` says. Raises `ExtractionFailed` where it cannot be decided."""
@@ -79,19 +75,19 @@ def _body(call: CallPlan, scope: Scope) -> tuple[bytes, str]:
 
 def judge(call: CallPlan, response: UpstreamResponse, decode: Decode = decode_json) -> Outcome:
     """What an answer means to its call. `decode` reads its JSON, as far as anybody looks into it."""
+    head = response.head
     try:
-        if response.status not in call.ok:
+        if head.status not in call.ok:
             return _refused(call, response)
         value = _decode(call, response, decode)
         if call.ok_if is not None:
             _check_ok_if(call, response, value)
         if call.select is not None:
             value = _select(call, value)
-        plain = not response.head.has_any(_SAYING)
-        partial = None if plain else response.headers.get("X-Partial")
-        return Done(response.status, response.headers, value, partial, len(response.body), plain)
+        partial = None if head.plain else head.headers.get("X-Partial")
+        return Done(head.status, head.headers, value, partial, len(response.body), head.plain)
     except GatewayError as error:
-        return Failed(error, response.status)
+        return Failed(error, head.status)
 
 
 def _refused(call: CallPlan, response: UpstreamResponse) -> Failed:
@@ -113,8 +109,8 @@ def _passable(call: CallPlan, response: UpstreamResponse) -> bytes | None:
 
 def _decode(call: CallPlan, response: UpstreamResponse, decode: Decode) -> Any:
     body = response.body
-    if response.head.has_any(_CODING):
-        body = decode_content(body, response.headers["Content-Encoding"], call.max_body)
+    if not response.head.plain and (coding := response.headers.get("Content-Encoding")) is not None:
+        body = decode_content(body, coding, call.max_body)
     if call.decode == "text":
         try:
             return body.decode()

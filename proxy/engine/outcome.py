@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from proxy.errors import GatewayError
 from proxy.message import Headers
 
 
-@dataclass(slots=True)
-class Done:
+class Done(Struct):
     """The upstream answered with success; `value` is what is stored, made of a body of `size` bytes.
 
     `plain`: its headers say nothing that the answer to the client would have to say too.

@@ -95,25 +95,30 @@ class Run:
         timers = self._prepared.deadlines
         # Reading the request's body may have taken a good part of the time.
         whole = deadline - monotonic() > timers.seconds - 0.01
-        timer = timers.start(self._expire) if whole else self._loop.call_at(deadline, self._expire)
+        timer = timers.start(self._expire)
+        late = None if whole else self._loop.call_at(deadline, self._expire)
         try:
             for call in self._calls:
                 for check in call.client_checks:
                     check(self._scope)
             self._go(self._schedule.start())
             await self._done
+        except BaseException:
+            self._stop()
+            raise
         finally:
             timer.cancel()
-            if left := self._stop():
-                await asyncio.wait(left)
+            if late is not None:
+                late.cancel()
+            self._asks.clear()  # they know us: so there is no cycle to collect
+            self._crowds.clear()
+            if self._left:
+                await asyncio.wait(self._left)
 
-    def _stop(self) -> "list[asyncio.Future[Any]]":
-        """Cancel what is under way. Gives what is then still to be waited for."""
+    def _stop(self) -> None:
+        """Cancel what is under way."""
         for index in (*self._asks, *self._crowds):
             self._cancel(index)
-        self._asks.clear()  # they know us: so there is no cycle to collect
-        self._crowds.clear()
-        return self._left
 
     def _crashed(self, defect: Exception) -> None:
         """A defect ends the request at once, and is not waited for until the deadline."""
@@ -122,7 +127,7 @@ class Run:
 
     def _go(self, step: Next) -> None:
         """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
-        if step.empty:
+        if not step.calls and not step.fallbacks:
             if self._schedule.finished and not self._done.done():
                 self._done.set_result(None)
             return
@@ -241,7 +246,7 @@ class Run:
 
     def _log(self, call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
         record = _record(call, outcome, status, seconds, requests)
-        record.started_ms = _ms(monotonic() - seconds - self._request.received_at)
+        record.started_ms = int((monotonic() - seconds - self._request.received_at) * 1e6) / 1e3
         self._request.calls.append(record)
         return record
 
@@ -409,18 +414,13 @@ def _fatal(call: CallPlan, failed: Failed) -> GatewayError:
     return failed.error
 
 
-def _ms(seconds: float) -> float:
-    """Milliseconds with three digits."""
-    return int(seconds * 1e6) / 1e3
-
-
 def _record(call: CallPlan, outcome: Outcome, status: int, seconds: float, requests: int = 1) -> CallRecord:
     error = None
     if type(outcome) is not Done:
         match outcome:
             case Failed(error=failed) | Fanned(failures=[(_, Failed(error=failed)), *_]):
                 error = failed.code
-    return CallRecord(call.name, status, _ms(seconds), error, requests)
+    return CallRecord(call.name, status, int(seconds * 1e6) / 1e3, error, requests)
 
 
 def _last_status(parts: list[Part]) -> int:

@@ -28,10 +28,6 @@ class Next(Struct):
     calls: list[int] = []
     fallbacks: list[int] = []
 
-    @property
-    def empty(self) -> bool:
-        return not self.calls and not self.fallbacks
-
 
 class Order(Struct, frozen=True):
     """What a schedule needs to know of a plan, found once: which calls wait for which."""

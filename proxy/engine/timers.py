@@ -8,15 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from msgspec import Struct
 
-class Timer:
+
+class Timer(Struct):
     """A call that will be made, unless it is taken back."""
 
-    __slots__ = ("callback", "due")
-
-    def __init__(self, due: float, callback: Callable[[], None]) -> None:
-        self.due = due
-        self.callback: Callable[[], None] | None = callback
+    due: float
+    callback: Callable[[], None] | None
 
     def cancel(self) -> None:
         """Take it back."""

@@ -5,7 +5,8 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -67,32 +68,46 @@ class Metrics(Collector):
         self._generation = 0
         self._loaded_at = 0.0
         self._last_ok = 0
+        # A look-up by type: matching costs more than the counting.
+        self._counting: dict[type[Event], Callable[[Any], None]] = {
+            CallFinished: self._count_call,
+            RequestFinished: self._count_request,
+            CacheLooked: self._count_look,
+            Reloaded: self._count_reload,
+            ReloadFailed: self._count_failed_reload,
+        }
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case CallFinished(route, call, upstream, status, seconds, error):
-                self._calls[(route, call, upstream, status, error or "")] += 1
-                self._call_seconds[(route, call, upstream)].observe(seconds)
-            case RequestFinished(request, response, seconds):
-                route = request.route or ""
-                self._requests[(route, _METHODS.get(request.method, "other"), response.status)] += 1
-                self._seconds[(route,)].observe(seconds)
-                if response.partial:
-                    self._partial[(route,)] += 1
-                if response.misses:
-                    self._misses[(route,)] += response.misses
-                if response.faults:
-                    self._faults[(route,)] += response.faults
-            case CacheLooked(route, call, result, count):
-                self._cache[(route, call, result)] += count
-            case Reloaded(generation):
-                self._reloads[("success",)] += 1
-                self._generation = generation
-                self._loaded_at = unix_seconds()
-                self._last_ok = 1
-            case ReloadFailed():
-                self._reloads[("failure",)] += 1
-                self._last_ok = 0
+        self._counting[type(event)](event)
+
+    def _count_call(self, event: CallFinished) -> None:
+        self._calls[(event.route, event.call, event.upstream, event.status, event.error or "")] += 1
+        self._call_seconds[(event.route, event.call, event.upstream)].observe(event.seconds)
+
+    def _count_request(self, event: RequestFinished) -> None:
+        request, response = event.request, event.response
+        route = request.route or ""
+        self._requests[(route, _METHODS.get(request.method, "other"), response.status)] += 1
+        self._seconds[(route,)].observe(event.seconds)
+        if response.partial:
+            self._partial[(route,)] += 1
+        if response.misses:
+            self._misses[(route,)] += response.misses
+        if response.faults:
+            self._faults[(route,)] += response.faults
+
+    def _count_look(self, event: CacheLooked) -> None:
+        self._cache[(event.route, event.call, event.result)] += event.count
+
+    def _count_reload(self, event: Reloaded) -> None:
+        self._reloads[("success",)] += 1
+        self._generation = event.generation
+        self._loaded_at = unix_seconds()
+        self._last_ok = 1
+
+    def _count_failed_reload(self, event: ReloadFailed) -> None:
+        self._reloads[("failure",)] += 1
+        self._last_ok = 0
 
     def collect(self) -> Iterable[Metric]:
         """The families, as prometheus-client wants them. May run in another thread than the counting."""

@@ -73,7 +73,7 @@ def compile_calls(
         CallPlan(
             name=draft.name,
             index=index[draft.name],
-            shared=(parts["method"], parts["upstream"]) in shared,
+            shared=draft.name in shared,
             keyed=keys.get(draft.name),
             requires=tuple(index[source] for source in graph.sources(draft.name)),
             client_checks=_client_checks(parts) if graph.sources(draft.name) or parts["lazy"] else (),
@@ -295,13 +295,25 @@ def _check(render: Callable[[Scope], object]) -> Callable[[Scope], None]:
     return check
 
 
-def _sharing(drafts: list[tuple[_Draft, dict[str, Any]]]) -> set[tuple[str, str]]:
-    """The (GET, upstream) pairs that two or more calls use: only they could be identical."""
-    seen: set[tuple[str, str]] = set()
-    shared: set[tuple[str, str]] = set()
-    for _, parts in drafts:
-        key = (parts["method"], parts["upstream"])
-        if parts["fan"] is not None and not parts["fan"].distinct and key[0] == "GET":
-            shared.add(key)
-        (shared if key in seen and key[0] == "GET" else seen).add(key)
+def _sharing(drafts: list[tuple[_Draft, dict[str, Any]]]) -> set[str]:
+    """The calls that could send the same GET as another of the route, or as themselves for another element."""
+    gets = [(draft.name, parts) for draft, parts in drafts if parts["method"] == "GET"]
+    shared = {name for name, parts in gets if parts["fan"] is not None and not parts["fan"].distinct}
+    for at, (name, parts) in enumerate(gets):
+        for other, others in gets[:at]:
+            if parts["upstream"] == others["upstream"] and may_be_equal(parts["target"].text, others["target"].text):
+                shared |= {name, other}
     return shared
+
+
+_HOLE = re.compile(r"\$\{[^{}'\"]*\}")
+
+
+def may_be_equal(one: str, other: str) -> bool:
+    """Whether two templates of a path could come out the same. Sure of a no, never of a yes."""
+    left, right = (_HOLE.sub("\0", text).partition("?")[0].split("/") for text in (one, other))
+    if any("${" in text for text in (*left, *right)):
+        return True
+    if len(left) != len(right):
+        return False
+    return all(a == b or "\0" in a or "\0" in b for a, b in zip(left, right, strict=True))

@@ -38,32 +38,27 @@ class UpstreamRequest(Struct, kw_only=True):
     upgrade: bool = False
 
 
-class Head:
-    """Status and fields of an answer. Immutable, so that equal heads can be one; what is read of it is kept."""
+# Fields with a say in what is made of an answer.
+_SAYING = frozenset({b"content-encoding", b"set-cookie", b"vary", b"cache-control", b"x-partial"})
 
-    __slots__ = ("_headers", "_names", "raw_headers", "status")
+
+class Head:
+    """Status and fields of an answer. Immutable, so that equal heads can be one and all is found out once.
+
+    `headers` has names without regard to case; bytes that are not UTF-8 are kept as lone surrogates. `plain`: none of
+    the fields has a say in what is made of the answer: no coding, cookie, Vary, Cache-Control or X-Partial.
+    """
+
+    __slots__ = ("headers", "plain", "raw_headers", "status")
 
     def __init__(self, status: int, raw_headers: RawHeaders) -> None:
         self.status = status
         self.raw_headers = raw_headers
-        self._headers: CIMultiDictProxy[str] | None = None
-        self._names: frozenset[bytes] | None = None
-
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The fields, names without regard to case. Bytes that are not UTF-8 are kept as lone surrogates."""
-        if self._headers is None:
-            fields: CIMultiDict[str] = CIMultiDict()
-            for name, value in self.raw_headers:
-                fields.add(name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
-            self._headers = CIMultiDictProxy(fields)
-        return self._headers
-
-    def has_any(self, names: frozenset[bytes]) -> bool:
-        """Whether it has one of these fields; names in lower case. Cheaper than reading them all."""
-        if self._names is None:
-            self._names = frozenset([field.lower() for field, _ in self.raw_headers])
-        return not names.isdisjoint(self._names)
+        fields: CIMultiDict[str] = CIMultiDict()
+        for name, value in raw_headers:
+            fields.add(name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(fields)
+        self.plain = _SAYING.isdisjoint([name.lower() for name, _ in raw_headers])
 
 
 class _Headed:
@@ -88,14 +83,20 @@ class _Headed:
         return self.head.raw_headers
 
 
-class UpstreamResponse(_Headed):
+class UpstreamResponse(Struct):
     """A whole answer. Its body is as the upstream encoded it."""
 
-    __slots__ = ("body", "head")
+    head: Head
+    body: bytes
 
-    def __init__(self, head: Head, body: bytes) -> None:
-        self.head = head
-        self.body = body
+    @property
+    def status(self) -> int:
+        return self.head.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, names without regard to case."""
+        return self.head.headers
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> "UpstreamResponse":

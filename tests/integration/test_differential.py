@@ -242,7 +242,7 @@ async def ask_whole(pool: Pool, request: UpstreamRequest) -> Outcome:
         answer = await pool.send(request)
     except GatewayError:
         return ERROR
-    return outcome(answer.status, answer.raw_headers, answer.body)
+    return outcome(answer.status, answer.head.raw_headers, answer.body)
 
 
 async def ask_streamed(pool: Pool, request: UpstreamRequest) -> Outcome:

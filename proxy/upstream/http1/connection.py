@@ -328,7 +328,8 @@ class Connection(asyncio.Protocol):
 
     def _end(self, reusable: bool) -> None:
         self._receiver = None
-        self.resume()
+        if self._paused:
+            self.resume()
         self.idle_since = self._loop.time()
         if not reusable:
             self.close()

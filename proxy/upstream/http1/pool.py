@@ -185,7 +185,7 @@ class Pool:
             self._forget(connection)
 
     def _give_back(self, connection: Connection) -> None:
-        if not self._wake(connection):
+        if not self._waiting or not self._wake(connection):
             self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
