@@ -3,13 +3,14 @@
 The process runs twice, for few and for many requests; what the second takes more is that of the requests between.
 """
 
+import http.client
 import re
 import shutil
 import sys
 from contextlib import AbstractContextManager
 
 from bench.cases import BY_HAND, CASES, GATEWAY, Case
-from bench.kinds.common import Bench, WrongAnswer, get
+from bench.kinds.common import Bench, WrongAnswer
 from bench.peers.start import Peer, gateway_config, handwritten, serve
 from bench.results import Row
 
@@ -37,9 +38,12 @@ def _count(key: str, case: Case, bench: Bench, requests: int) -> int:
     log = bench.place.folder / "valgrind"
     options = ["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", f"--log-file={log}"]
     with _start(key, case, bench, ("valgrind", *options)) as peer:
+        connection = http.client.HTTPConnection("127.0.0.1", peer.port)
         for _ in range(requests):
-            if get(peer.port, case.path)[0] != 200:
-                raise WrongAnswer(f"{key} under valgrind")
+            connection.request("GET", case.path)
+            with connection.getresponse() as response:
+                if response.status != 200 or not response.read():
+                    raise WrongAnswer(f"{key} under valgrind")
     found = re.search(r"I +refs: +([\d,]+)", log.read_text())
     assert found is not None
     return int(found[1].replace(",", ""))

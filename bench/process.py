@@ -65,15 +65,6 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def stolen() -> tuple[int, int]:
-    """What a hypervisor took from this machine, and all time there was, in ticks (Linux)."""
-    try:
-        ticks = [int(field) for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:]]
-    except OSError:
-        return 0, 0
-    return ticks[7], sum(ticks)
-
-
 def memory_mib(pid: int, what: str = "VmRSS") -> float:
     """Resident memory of a process (Linux), 0 elsewhere; `VmHWM` is its peak since `forget_peak`."""
     try:

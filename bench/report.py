@@ -1,5 +1,6 @@
 """What a run found, as Markdown."""
 
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _COLUMNS = (
     ("p99 ms", "p99_ms", 2),
     ("calls/request", "calls", 2),
     ("CPU µs/request", "cpu_us", 0),
+    ("core busy %", "busy_percent", 0),
     ("RSS MiB", "rss_mib", 0),
     ("above idle MiB", "above_idle_mib", 1),
 )
@@ -37,8 +39,16 @@ def _about(run: Run) -> str:
     about = run.about
     return (
         f"{about['date']}; {about['machine']}; {about['rounds']} rounds of {about['seconds']} s, medians; "
-        f"load by {about['load']}, upstreams by {about['upstreams']}; the hypervisor took {about['stolen_percent']:.1f} % of the time."
+        f"load by {about['load']}, upstreams by {about['upstreams']}; "
+        f"from its slowest to its fastest round a contestant differed by {_spread(run):.0f} % (median)."
     )
+
+
+def _spread(run: Run) -> float:
+    """How noisy the machine was: what lies between the rounds of one contestant, in percent of their median."""
+    rates = [row.figures["rate"] for row in run.rows if len(row.figures.get("rate", [])) > 1]
+    spreads = [100 * (max(rounds) - min(rounds)) / statistics.median(rounds) for rounds in rates]
+    return statistics.median(spreads) if spreads else 0.0
 
 
 def _figures(run: Run) -> str:
@@ -46,7 +56,8 @@ def _figures(run: Run) -> str:
     rows, shown = [head], ""
     for row in run.rows:
         cells = [_number(row.median(key), digits) for _, key, digits in _COLUMNS]
-        times = None if row.peer == GATEWAY else ratio(run.row(row.title, GATEWAY), row, "rate")
+        at_a_rate = "p999_ms" in row.figures  # where all get the same number of requests
+        times = None if row.peer == GATEWAY or at_a_rate else ratio(run.row(row.title, GATEWAY), row, "rate")
         title = "" if row.title == shown else row.title
         shown = row.title
         rows.append([title, TITLES[row.peer], cells[0], _times(times), *cells[1:], _note(row)])

@@ -16,7 +16,6 @@ from bench.instructions import count_instructions
 from bench.kinds import closed, idle, routes, steady, stream
 from bench.kinds.common import Bench, WrongAnswer
 from bench.peers.start import Place
-from bench.process import stolen
 from bench.results import Run
 from bench.upstreams.start import upstreams
 
@@ -61,9 +60,6 @@ def _bench(rounds: int, seconds: int) -> Iterator[Bench]:
             "load": "wrk" if shutil.which("wrk") else "Python",
             "upstreams": "nginx + Lua" if upstream.by_nginx else "Python",
         }
-        stolen_before, all_before = stolen()
         run = Run(about)
         run.leave_out("two workers: `serve` has no option for them yet")
         yield Bench(place, run, rounds, seconds)
-        stolen_after, all_after = stolen()
-        about["stolen_percent"] = 100 * (stolen_after - stolen_before) / max(1, all_after - all_before)

@@ -1,5 +1,6 @@
 """What all ways to measure share: contestants for a case, checked answers, programs on the other core."""
 
+import http.client
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from bench.cases import GATEWAY, Case
@@ -68,12 +70,14 @@ def rotated(found: list[Contestant], by: int) -> list[Contestant]:
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body of one request."""
+    """Status and body of one request; status 0 and the reason if there was no answer."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=15) as response:
             return int(response.status), response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error).encode()
 
 
 def check(case: Case, contestant: Contestant) -> None:
@@ -95,9 +99,10 @@ def ask(module: str, bench: Bench, *arguments: object) -> dict[str, Any]:
 
 
 def run_load(command: list[str], bench: Bench) -> dict[str, Any]:
-    ended = subprocess.run(
-        pinned(command, bench.place.other_core), check=True, stdout=subprocess.PIPE, text=True, timeout=600
-    )
+    command = pinned(command, bench.place.other_core)
+    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, timeout=600)
+    if ended.returncode:
+        raise WrongAnswer(f"ended with {ended.returncode}: {' '.join(command)}")
     result: dict[str, Any] = json.loads(ended.stdout.strip().rpartition("\n")[2])
     if result.get("wrong"):
         raise WrongAnswer(f"{result['wrong']} wrong or missing answers of {result['requests']}: {' '.join(command)}")
@@ -113,16 +118,19 @@ class Meter:
         forget_peak(contestant.peer.pid)
         self._cpu = cpu_seconds(contestant.peer.pid)
         self._calls = self._upstream.count()
+        self._started = perf_counter()
 
     def read(self, requests: int) -> dict[str, float]:
         """Figures of the time since this was made. A contestant that is none of ours has calls only."""
-        calls = (self._upstream.count() - self._calls) / requests
         pid = self._contestant.peer.pid
+        cpu, seconds = cpu_seconds(pid) - self._cpu, perf_counter() - self._started
+        calls = (self._upstream.count() - self._calls) / requests
         if not pid:
             return {"calls": calls}
         return {
             "calls": calls,
-            "cpu_us": (cpu_seconds(pid) - self._cpu) / requests * 1e6,
+            "cpu_us": cpu / requests * 1e6,
+            "busy_percent": 100 * cpu / seconds,
             "rss_mib": memory_mib(pid),
-            "above_idle_mib": memory_mib(pid, "VmHWM") - self._contestant.idle_mib,
+            "above_idle_mib": max(0.0, memory_mib(pid, "VmHWM") - self._contestant.idle_mib),
         }

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-# As someone would tune it: connections to the upstream kept, nothing spooled to disk.
+# As someone would tune it: connections to the upstream kept, nothing spooled to disk, buffers of a useful size. With
+# the usual small ones large answers stall, and what Lua captures must fit into them: nobody reads it before its end.
 _UP = """
     upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000000; }}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_max_temp_file_size 0;
+    proxy_buffers 16 64k;
+    proxy_busy_buffers_size 128k;
 """
 
 
