@@ -19,15 +19,15 @@ text { font: 12px system-ui, sans-serif; fill: #57606a; }
 
 
 def chart(run: Run) -> str:
-    """An SVG. A case of which only one contestant has a rate is not shown: a bar alone says nothing."""
+    """An SVG. A case with one contestant is not shown, since a bar alone says nothing; one that cannot do it is."""
     parts, top = [], 0
     for title in dict.fromkeys(row.title for row in run.rows if CASES[row.case][0].kind in ("closed", "stream")):
-        rows = [row for row in run.rows if row.title == title and row.median("rate")]
-        if len(rows) < 2:
+        rows = [row for row in run.rows if row.title == title]
+        most = max(row.median("rate") or 0 for row in rows)
+        if len(rows) < 2 or not most:
             continue
         parts.append(f'<text class="case" x="0" y="{top + 22}">{escape(title)}</text>')
         top += _HEAD
-        most = max(row.median("rate") or 0 for row in rows)
         for row in rows:
             parts.append(_bar(row, most, top))
             top += _BAR + _GAP
@@ -45,10 +45,10 @@ def chart(run: Run) -> str:
 
 def _bar(row: Row, most: float, top: int) -> str:
     rate = row.median("rate") or 0
-    length = max(1, round((_WIDTH - _LEFT - _RIGHT) * rate / most))
+    length = round((_WIDTH - _LEFT - _RIGHT) * rate / most)
     middle = top + _BAR - 4
     kind = "ours" if row.peer == GATEWAY else "other"
-    shown = row.note if "MiB/s" in row.note else f"{rate:,.0f}"
+    shown = row.note if "MiB/s" in row.note or not rate else f"{rate:,.0f}"
     return (
         f'<text x="{_LEFT - 8}" y="{middle}" text-anchor="end">{escape(TITLES[row.peer])}</text>'
         f'<rect class="{kind}" x="{_LEFT}" y="{top}" width="{length}" height="{_BAR}" rx="2"/>'

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class NotStarted(Exception):
+    """A process that was needed does not listen; the text has what it said."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -36,7 +40,7 @@ def running(
         try:
             if why := _wait_for(port, process, patience_s):
                 said.seek(0)
-                raise SystemExit(f"{' '.join(command)} {why}\n{said.read().decode(errors='replace')}")
+                raise NotStarted(f"{' '.join(command)} {why}\n{said.read().decode(errors='replace')}")
             yield process.pid
         finally:
             process.terminate()

@@ -75,8 +75,9 @@ def _reached(run: Run) -> str:
     for target in TARGETS:
         value = target.reached(run)
         digits = 0 if target.unit == "MiB" else 2
-        reached = "–" if value is None else f"{value:.{digits}f} {target.unit}"
-        met = "–" if value is None else "yes" if target.met(value) else "no"
+        refused = target.refused(run)
+        reached = f"{value:.{digits}f} {target.unit}" if value is not None else refused or "–"
+        met = "no" if refused else "–" if value is None else "yes" if target.met(value) else "no"
         bound = f"{target.bound:g} {target.unit}"
         at = "most" if target.at_most else "least"
         rows.append([target.text, at, bound, reached, met, _times(target.by_cpu(run))])

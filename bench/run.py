@@ -16,6 +16,7 @@ from bench.instructions import count_instructions
 from bench.kinds import closed, idle, routes, steady, stream
 from bench.kinds.common import Bench, WrongAnswer
 from bench.peers.start import Place
+from bench.process import NotStarted
 from bench.results import Run
 from bench.upstreams.start import upstreams
 
@@ -35,7 +36,7 @@ def run_cases(names: Sequence[str], rounds: int, seconds: int, *, instructions: 
             print(f"{case.name}: {case.title} …", file=sys.stderr, flush=True)
             try:
                 _KINDS[case.kind](case, bench)
-            except WrongAnswer as wrong:
+            except (WrongAnswer, NotStarted) as wrong:
                 print(wrong, file=sys.stderr)
                 return bench.run, False
         if instructions:
