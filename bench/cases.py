@@ -44,7 +44,7 @@ class Case:
 
 def order(name: str, how: str, lines: int) -> Case:
     """An order whose lines get their products' names, by a request for each or in batches of 50."""
-    title = f"join of {lines} lines, {'a call for each' if how == 'each' else 'calls in batches of 50'}"
+    title = f"{name} of {lines} lines, {'a call for each' if how == 'each' else 'calls in batches of 50'}"
     peers = (GATEWAY, BY_HAND, LUA)
     expected = data.named_lines(lines)
     return Case(name, title, f"/orders/{how}/{lines}", expected, "fan-out.yaml", peers, connections=4, counted=True)
