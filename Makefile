@@ -7,6 +7,7 @@ ADMIN_PORT ?= 8001
 # More of the command line, e.g. make run SERVE="--host 0.0.0.0"; make test TESTS="tests/unit -k retry"
 SERVE ?=
 TESTS ?=
+BENCH ?=
 JOBS ?= 2
 # Read by scripts/find-python: the Python to make .venv with. Empty: the newest that works.
 PYTHON ?=
@@ -50,8 +51,8 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## the benchmarks
-	$(BIN)/python -m bench
+bench: $(READY) ## this gateway beside others, about ten minutes (BENCH="small --rounds 9" and the like; docs/performance.md)
+	$(BIN)/python -m bench $(BENCH)
 
 lock: ## resolve setup.cfg anew into requirements/*.lock (needs the network); UPGRADE=1 takes newer versions
 	scripts/lock $(if $(UPGRADE),--upgrade)

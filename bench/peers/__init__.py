@@ -1,1 +1,1 @@
-"""What the gateway is measured against: the same composite as a person would write it by hand."""
+"""The contestants: this gateway, and what else one would put in its place."""

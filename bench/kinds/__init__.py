@@ -1,0 +1,1 @@
+"""The ways to measure: a closed loop, one long stream, a constant rate, idle connections, many routes."""
