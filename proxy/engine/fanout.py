@@ -11,7 +11,7 @@ from typing import Any
 from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped
 from proxy.errors import BadRequest, ExtractionFailed, MissingValue, TooManyItems
 from proxy.expr.scope import MISSING, Scope
-from proxy.merge.keys import Index, Keyed, build_index, identity, key_of
+from proxy.merge.keys import Index, Keyed, are_keys, build_index, identity, key_of
 from proxy.plan.nodes import CallPlan, FanPlan
 from proxy.upstream.exchange import UpstreamRequest
 
@@ -77,6 +77,17 @@ def elements_of(fan: FanPlan, scope: Scope) -> list[Any]:
     if not isinstance(found, list):
         what = "finds nothing" if found is MISSING else "is not a list"
         raise (MissingValue if fan.client else ExtractionFailed)(f"{fan.source_text} {what}")
+    if are_keys(found):
+        elements = list(dict.fromkeys(found)) if fan.distinct else found
+    else:
+        elements = _distinct_elements(fan, found)
+    if len(elements) > fan.max_items:
+        detail = f"{fan.source_text} has {len(elements)} elements; at most {fan.max_items} are taken"
+        raise BadRequest(detail) if fan.client else TooManyItems(detail)
+    return elements
+
+
+def _distinct_elements(fan: FanPlan, found: list[Any]) -> list[Any]:
     elements = [element for element in found if element is not None]
     if fan.size is not None and any(key_of(element) is None for element in elements):
         raise ExtractionFailed(f"{fan.source_text} holds a list or an object, which is no key to ask for")
@@ -85,9 +96,6 @@ def elements_of(fan: FanPlan, scope: Scope) -> list[Any]:
         for element in elements:
             seen.setdefault(identity(element), element)
         elements = list(seen.values())
-    if len(elements) > fan.max_items:
-        detail = f"{fan.source_text} has {len(elements)} elements; at most {fan.max_items} are taken"
-        raise BadRequest(detail) if fan.client else TooManyItems(detail)
     return elements
 
 
@@ -164,7 +172,7 @@ def _collect_batches(keyed: Keyed, fanned: FanOut, call: CallPlan) -> Collection
     parts = fanned.parts
     returned = [element for part in parts if isinstance(value := value_of(part, call), list) for element in value]
     index = build_index(returned, keyed)
-    wanted = [keyed.key(element) for element in fanned.elements]
+    wanted = keyed.keys(fanned.elements)
     collection = Collection()
     for key in dict.fromkeys(wanted):
         if key in index:

@@ -28,9 +28,23 @@ class Keyed(Struct, frozen=True):
         """The key that a value means; None if it is none."""
         return key_of(value, as_text=self.as_text)
 
+    def keys(self, values: list[Any]) -> list[Hashable]:
+        """The keys that values mean, None for those that are none."""
+        if are_keys(values) and not self.as_text:
+            return values
+        return [key_of(value, as_text=self.as_text) for value in values]
+
     def key_in(self, element: Any) -> Hashable:
         """The key of an element of the collection; None if it has none."""
         return None if self.select is None else self.key(self.select(element))
+
+
+_KEYS = frozenset({str, int})
+
+
+def are_keys(values: Iterable[Any]) -> bool:
+    """Whether all are strings and integers, as nearly all keys are: then they need no more looking at."""
+    return _KEYS.issuperset(map(type, values))
 
 
 def key_of(value: Any, *, as_text: bool = False) -> Hashable:
@@ -53,8 +67,11 @@ def identity(value: Any) -> Hashable:
 def build_index(elements: Iterable[Any], keyed: Keyed) -> Index:
     """The elements by their keys, in O(n). Of several with one key the first counts, or all if there may be many."""
     index: Index = {}
-    for element in elements:
-        key = keyed.key_in(element)
+    select = keyed.select
+    if select is None:
+        return index
+    elements = list(elements)
+    for key, element in zip(keyed.keys([select(element) for element in elements]), elements, strict=True):
         if key is None:
             continue
         if keyed.many:

@@ -37,9 +37,13 @@ def compile_lookup(shaper: Shaper, value: Mapping[str, Any], place: Place) -> Sh
 
 
 def _looking_up(call: str, keyed: Keyed, key: Evaluate, get: Select | None, default: Evaluate) -> Evaluate:
+    as_text = keyed.as_text
+
     def evaluate(scope: Scope) -> Any:
         index = scope.indexes.get(call)
-        wanted = keyed.key(key(scope))
+        wanted = key(scope)
+        if type(wanted) is not str and (type(wanted) is not int or as_text):  # most are, and are their own keys
+            wanted = keyed.key(wanted)
         found = find(index, wanted)
         if found is MISSING:
             if index is not None and wanted is not None:
