@@ -50,7 +50,7 @@ class CallCache:
         self._plan = plan
         self._store = store
         # What is kept is as far decoded as the call needs it.
-        self._identity = (upstream, plan.identity, repr(call.need))
+        self._identity = repr((upstream, plan.identity, call.need))
         self._refreshing: dict[Hashable, Ask] = {}
 
     @property

@@ -54,17 +54,19 @@ class Run:
         "_asks",
         "_calls",
         "_crowds",
-        "_done",
+        "_error",
         "_expired",
         "_fans",
         "_flights",
         "_forwards",
         "_left",
         "_loop",
+        "_over",
         "_prepared",
         "_request",
         "_schedule",
         "_scope",
+        "_waiter",
         "_watcher",
         "outcomes",
     )
@@ -83,7 +85,9 @@ class Run:
         self._fans: dict[int, FanOut] = {}
         self._flights: Flights | None = None
         self._forwards: dict[tuple[str, tuple[str, ...]], Pairs] = {}
-        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._over = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._left: list[asyncio.Future[Any]] = []
         self._expired = False
         if plan.reads_calls:
@@ -102,7 +106,12 @@ class Run:
                 for check in call.client_checks:
                     check(self._scope)
             self._go(self._schedule.start())
-            await self._done
+            if not self._over:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+            if (error := self._error) is not None:
+                self._error = None  # its traceback knows us: so there is no cycle to collect
+                raise error
         except BaseException:
             self._stop()
             raise
@@ -120,16 +129,24 @@ class Run:
         for index in (*self._asks, *self._crowds):
             self._cancel(index)
 
+    def _end_with(self, error: Exception | None) -> None:
+        """The run is over, with its first end."""
+        if self._over:
+            return
+        self._over = True
+        self._error = error
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     def _crashed(self, defect: Exception) -> None:
         """A defect ends the request at once, and is not waited for until the deadline."""
-        if not self._done.done():
-            self._done.set_exception(defect)
+        self._end_with(defect)
 
     def _go(self, step: Next) -> None:
         """Do what the schedule allows. Requests are made before any is sent: a bad value then sends nothing."""
         if not step.calls and not step.fallbacks:
-            if self._schedule.finished and not self._done.done():
-                self._done.set_result(None)
+            if self._schedule.finished:
+                self._end_with(None)
             return
         ready: list[tuple[CallPlan, UpstreamRequest | FanOut]] = []
         ended: list[tuple[int, Outcome]] = []
@@ -139,7 +156,7 @@ class Run:
                 ready.append((self._calls[index], prepared))
             else:
                 ended.append((index, prepared))
-        if self._done.done():
+        if self._over:
             return
         for call, work in ready:
             if isinstance(work, FanOut):
@@ -150,8 +167,8 @@ class Run:
             self._finish(index, outcome)
         for index in step.fallbacks:
             self._fall_back(index)
-        if self._schedule.finished and not self._done.done():
-            self._done.set_result(None)
+        if self._schedule.finished:
+            self._end_with(None)
 
     def _prepare(self, call: CallPlan) -> UpstreamRequest | FanOut | Outcome:
         if self._expired:
@@ -311,7 +328,7 @@ class Run:
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         """A call has ended. Its value goes into the scope, or its failure decides the route."""
-        if self._done.done() or self._schedule.state(index) is not State.RUNNING:
+        if self._over or self._schedule.state(index) is not State.RUNNING:
             return
         call = self._calls[index]
         self.outcomes[index] = outcome
@@ -360,9 +377,9 @@ class Run:
         self._go(self._schedule.settle(call.index))
 
     def _end(self, call: CallPlan, error: GatewayError) -> None:
-        if not self._done.done():
+        if not self._over:
             error.call = call.name
-            self._done.set_exception(error)
+            self._end_with(error)
 
     def _expire(self) -> None:
         """The deadline: what has a fallback takes it now, what is required ends the route."""
@@ -370,13 +387,12 @@ class Run:
         try:
             self._end_all()
         except Exception as crash:  # nobody else would hear of it: this is a timer's callback
-            if not self._done.done():
-                self._done.set_exception(crash)
+            self._end_with(crash)
 
     def _end_all(self) -> None:
         for index in self._schedule.unsettled():
             call = self._calls[index]
-            if self._done.done():
+            if self._over:
                 return
             match self._schedule.state(index):
                 case State.RUNNING:

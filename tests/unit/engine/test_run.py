@@ -485,4 +485,4 @@ async def test_a_request_makes_no_task_and_no_future_but_one(
     told["/b/1"](UpstreamResponse.of(200, {}, b"2"))
     await running.task
     assert running.value("b") == 2
-    assert made == []
+    assert made == ["future"]
