@@ -43,9 +43,10 @@ class Case:
 
 
 def order(name: str, how: str, lines: int) -> Case:
-    """An order whose lines get their products' names, by a request for each or in batches of 50."""
-    title = f"{name} of {lines} lines, {'a call for each' if how == 'each' else 'calls in batches of 50'}"
-    peers = (GATEWAY, BY_HAND, LUA)
+    """An order whose lines get their products' names: by a request for each, in batches of 50, or kept from before."""
+    way = {"each": "a call for each", "batch": "calls in batches of 50", "cached": "the products kept by key"}
+    title = f"{name} of {lines} lines, {way[how]}"
+    peers = (GATEWAY,) if how == "cached" else (GATEWAY, BY_HAND, LUA)
     expected = data.named_lines(lines)
     return Case(name, title, f"/orders/{how}/{lines}", expected, "fan-out.yaml", peers, connections=4, counted=True)
 
@@ -117,7 +118,7 @@ _ALL = [
         (GATEWAY, NGINX),
         kind="idle",
     ),
-    *(order("fan-out", how, lines) for lines in data.SIZES_OF_ORDERS for how in ("each", "batch")),
+    *(order("fan-out", how, lines) for lines in data.SIZES_OF_ORDERS for how in ("each", "batch", "cached")),
 ]
 
 CASES: dict[str, list[Case]] = {}

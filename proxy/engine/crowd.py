@@ -65,4 +65,10 @@ class Crowd:
         else:
             self._next()
         if not self._open:
-            self._ended()
+            ended, self._ended = self._ended, _nothing
+            self._answered = _nothing  # whoever listens knows us: so there is no cycle to collect
+            ended()
+
+
+def _nothing(*_: object) -> None:
+    """What is told nobody."""

@@ -33,6 +33,13 @@ routes:
       id: $.user.id
       name: $.user.name
       products: {$each: $.products, pick: [id, name]}
+  - name: fanned
+    match: GET /fanned
+    calls:
+      ids: {get: "u:/ids"}
+      ones: {get: "u:/each/${each}", for_each: $.ids}
+      many: {get: "u:/batch", query: {id: $.batch}, batch: {from: $.ids, size: 2}, key: $.id}
+    merge: {ones: $.ones, many: {$each: $.ids, value: {$lookup: many, key: $.item}}}
   - name: moved
     match: GET /moved
     calls: {big: {get: "u:/big"}}
@@ -46,6 +53,10 @@ BODIES = {
     b"/users/1": b'{"id":1,"name":"Alice","email":"a@example.com"}',
     b"/products?user_id=1": b'[{"id":1,"name":"Laptop","price":1.5},{"id":2,"name":"Phone","price":2.5}]',
     b"/big": BIG,
+    b"/ids": b"[1,2,3]",
+    **{b"/each/%d" % number: b"%d" % number for number in (1, 2, 3)},
+    b"/batch?id=1&id=2": b'[{"id":1},{"id":2}]',
+    b"/batch?id=3": b'[{"id":3}]',
 }
 
 
@@ -158,7 +169,7 @@ async def test_requests_one_after_another_share_two_connections(client: Client) 
     assert (Upstream.made, Upstream.requests) == (2, 20)
 
 
-@pytest.mark.parametrize("path", ["/page/1", "/passed/users/1"])
+@pytest.mark.parametrize("path", ["/page/1", "/passed/users/1", "/fanned"])
 async def test_a_request_leaves_nothing_behind(path: str, client: Client) -> None:
     """Neither blocks of memory nor cycles for the collector."""
     for _ in range(50):
