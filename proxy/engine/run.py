@@ -6,18 +6,19 @@ the deadline and a client that went away all cancel the calls, which closes thei
 """
 
 import asyncio
-from collections.abc import Hashable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from proxy.cache.flights import Flights
 from proxy.clock import monotonic
 from proxy.engine.ask import Ask, Way
 from proxy.engine.call import build_request, is_wanted
 from proxy.engine.crowd import Crowd
-from proxy.engine.fanout import FanOut, Part, bind, collect, elements_of, judge_all, kept_part, parts_of
+from proxy.engine.fanout import FanOut, Part, bind, collect, elements_of, judge_all, parts_of
+from proxy.engine.keeper import Keeper
 from proxy.engine.outcome import Done, Failed, Fanned, Outcome, Skipped, describe
 from proxy.engine.schedule import Next, Schedule, State
+from proxy.engine.watcher import Watcher
 from proxy.engine.ways import Prepared, coalescing
 from proxy.errors import BadRequest, DeadlineExceeded, GatewayError, PassedStatus
 from proxy.expr.scope import MISSING, Scope
@@ -35,18 +36,6 @@ class PassedBody(PassedStatus):
         self.body = body
 
 
-class Watcher(Protocol):
-    """Who is told what the calls of a run do."""
-
-    def called(self, call: CallPlan, record: CallRecord) -> None:
-        """A request of a call has ended."""
-        ...
-
-    def looked(self, call: CallPlan, result: str, count: int) -> None:
-        """So many answers were looked for among those that are kept: `hit`, `stale` or `miss`."""
-        ...
-
-
 class Run:
     """One composite request under way. Use `execute` once; then `outcomes` and the scope hold what came."""
 
@@ -59,6 +48,7 @@ class Run:
         "_fans",
         "_flights",
         "_forwards",
+        "_keeper",
         "_left",
         "_loop",
         "_over",
@@ -84,6 +74,7 @@ class Run:
         self._crowds: dict[int, Crowd] = {}
         self._fans: dict[int, FanOut] = {}
         self._flights: Flights | None = None
+        self._keeper: Keeper | None = None
         self._forwards: dict[tuple[str, tuple[str, ...]], Pairs] = {}
         self._over = False
         self._error: Exception | None = None
@@ -109,9 +100,8 @@ class Run:
             if not self._over:
                 self._waiter = self._loop.create_future()
                 await self._waiter
-            if (error := self._error) is not None:
-                self._error = None  # its traceback knows us: so there is no cycle to collect
-                raise error
+            if self._error is not None:
+                raise self._take_error()
         except BaseException:
             self._stop()
             raise
@@ -137,6 +127,12 @@ class Run:
         self._error = error
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _take_error(self) -> Exception:
+        """Why the run ended. It is not kept: its traceback knows us, and there is to be no cycle to collect."""
+        error, self._error = self._error, None
+        assert error is not None
+        return error
 
     def _crashed(self, defect: Exception) -> None:
         """A defect ends the request at once, and is not waited for until the deadline."""
@@ -191,7 +187,7 @@ class Run:
         elements = elements_of(fan, self._scope)
         fanned = self._fans[call.index] = FanOut(elements)
         if call.cache is not None and call.cache.per_key:
-            fanned.parts, elements = self._kept_parts(call, fan, elements)
+            fanned.parts, elements = self._keeping().find_parts(call, fan, elements)
         fanned.parts += parts_of(fan, self._scope, elements)
         for part in fanned.parts:
             try:
@@ -240,7 +236,7 @@ class Run:
         record = self._log(call, outcome, status, s)
         self._watcher.called(call, record)
         if call.cache is not None:
-            outcome = self._keep(call, request, outcome)
+            outcome = self._keeping().keep(call, request, outcome)
         self._finish(call.index, outcome)
 
     def _ask_crowd(self, call: CallPlan, fanned: FanOut) -> None:
@@ -251,7 +247,7 @@ class Run:
             assert part.request is not None
             self._watcher.called(call, _record(call, part.outcome, status, seconds))
             if call.cache is not None:
-                part.outcome = self._keep_part(call, part, part.request)
+                part.outcome = self._keeping().keep_part(call, part, part.request)
 
         def ended() -> None:
             outcome = judge_all(call, fanned.parts)
@@ -267,62 +263,18 @@ class Run:
         self._request.calls.append(record)
         return record
 
-    # What is kept from other requests.
+    def _keeping(self) -> Keeper:
+        """What deals with answers that are kept; made for the first call that has some."""
+        if self._keeper is None:
+            self._keeper = Keeper(self._prepared, self._scope, self._watcher, self._forwarded)
+        return self._keeper
 
     def _kept(self, call: CallPlan, request: UpstreamRequest) -> Done | None:
-        """An answer from before, if there is one; a stale one is asked for anew behind the client's back."""
-        cache, now = self._prepared.caches[call.index], self._loop.time()
-        assert cache is not None
-        key = cache.key(request)
-        found = cache.find(key, now)
-        self._watcher.looked(call, "miss" if found is None else "stale" if found.stale else "hit", 1)
-        if found is None:
-            return None
-        if found.stale:
-            cache.refresh(key, request, self._prepared.ways[call.index], now)
-        if call.fan is None:
-            self._log(call, found.done, found.done.status, 0.0, 0)
-        return found.done
-
-    def _kept_parts(self, call: CallPlan, fan: FanPlan, elements: list[Any]) -> tuple[list[Part], list[Any]]:
-        """Of a batch: the elements that are known from before, and those to ask for."""
-        cache, keyed = self._prepared.caches[call.index], call.keyed
-        assert cache is not None
-        assert keyed is not None
-        found, wanted = cache.find_elements(self._base_key(call, fan), elements, keyed, self._loop.time())
-        for result, count in (("hit", len(found)), ("miss", len(wanted))):
-            if count:
-                self._watcher.looked(call, result, count)
-        return [kept_part(fan, self._scope, element, done) for element, done in found], wanted
-
-    def _base_key(self, call: CallPlan, fan: FanPlan) -> Hashable:
-        """What all elements of a batch are kept under: its request without any of them."""
-        cache = self._prepared.caches[call.index]
-        assert cache is not None
-        return cache.key(build_request(call, bind(fan, self._scope, ()), self._forwarded(call)))
-
-    def _keep(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome) -> Outcome:
-        """Keep a good answer; a failure may be answered by one from before."""
-        cache, now = self._prepared.caches[call.index], self._loop.time()
-        assert cache is not None
-        key = cache.key(request)
-        if isinstance(outcome, Failed):
-            rescued = cache.rescue(key, now)
-            if rescued is not None:
-                self._watcher.looked(call, "stale", 1)
-            return rescued or outcome
-        cache.keep(key, request, outcome, now)
-        return outcome
-
-    def _keep_part(self, call: CallPlan, part: Part, request: UpstreamRequest) -> Outcome:
-        assert part.outcome is not None
-        cache, fan = self._prepared.caches[call.index], call.fan
-        assert cache is not None
-        assert fan is not None
-        if not cache.per_key:
-            return self._keep(call, request, part.outcome)
-        cache.keep_elements(self._base_key(call, fan), request, part.elements, part.outcome, self._loop.time())
-        return part.outcome
+        """An answer from before, if there is one."""
+        done = self._keeping().find(call, request)
+        if done is not None and call.fan is None:
+            self._log(call, done, done.status, 0.0, 0)
+        return done
 
     # How calls end.
 
