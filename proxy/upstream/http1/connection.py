@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_idle_s",
         "_in_head",
         "_last",
+        "_left",
         "_loop",
         "_parser",
         "_paused",
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._head_size = self._fields_size = 0
         self._last = 0.0
+        self._left = 0  # of a body of known length
         self.transport: asyncio.Transport | None = None
         self.born = now
         self.idle_since = now
@@ -190,6 +192,9 @@ class Connection(asyncio.Protocol):
                 return
             self._begin_reading()
         self._last = self._loop.time()
+        if self._left > 0:
+            self._receive_plain(receiver, data)
+            return
         if self._in_head:
             self._head_size += len(data)
         try:
@@ -213,12 +218,28 @@ class Connection(asyncio.Protocol):
                 self._heads.learn(data, *self._head)
             self._finish()
 
+    def _receive_plain(self, receiver: Receiver, data: bytes) -> None:
+        """The rest of a body of known length: there is nothing in it to be parsed, and parsing would copy it."""
+        self._parser = None  # it has not seen the body and knows no end of it
+        if len(data) > self._left:
+            data = data[: self._left]
+            self._spoiled = True  # more bytes than the answer has
+        self._left -= len(data)
+        try:
+            receiver.received(data)
+        except GatewayError as error:
+            self._fail(error)
+            return
+        if self._left == 0 and self._receiver is receiver:
+            self._complete = True
+            self._finish()
+
     def _begin_reading(self) -> None:
         if self._parser is None:
             self._parser = HttpResponseParser(self)
         self._reading = self._in_head = True
         self._until_close = self._complete = False
-        self._head_size = self._fields_size = 0
+        self._head_size = self._fields_size = self._left = 0
         self._headers = []
         self._head = None
 
@@ -278,6 +299,9 @@ class Connection(asyncio.Protocol):
             self._completed()
         elif length >= 0 and status not in _NO_BODY:
             self._head = head, length
+            self._left = length
+            if not self._parser.should_keep_alive():
+                self._spoiled = True
         else:
             self._until_close = length < 0 and not chunked and status not in _NO_BODY
 
@@ -294,6 +318,7 @@ class Connection(asyncio.Protocol):
         if self._complete:
             self._spoiled = True
         elif self._receiver is not None:
+            self._left -= len(data)
             self._receiver.received(data)
 
     def on_message_complete(self) -> None:

@@ -288,3 +288,27 @@ async def test_a_head_that_is_known_is_not_parsed_again() -> None:
     second = Talk(heads=heads).hear(OK + b"X: 1\r\nContent-Length: 1\r\n\r\nb")
     assert (second.answer, second.released) == ((200, b"b"), [True])
     assert second.future.result().head is first.future.result().head
+
+
+@pytest.mark.parametrize(
+    "head,chunks,answer,reusable",
+    [
+        (b"", (b"he", b"llo"), (200, b"hello"), True),
+        (b"", (b"he", b"llo!"), (200, b"hello"), False),
+        (b"Connection: close\r\n", (b"he", b"llo"), (200, b"hello"), False),
+        (b"", (b"", b"hello"), (200, b"hello"), True),
+    ],
+)
+async def test_the_rest_of_a_body_of_known_length_is_not_parsed(
+    head: bytes, chunks: tuple[bytes, bytes], answer: Any, reusable: bool
+) -> None:
+    talk = Talk().hear(OK + b"Content-Length: 5\r\n" + head + b"\r\n" + chunks[0], chunks[1])
+    assert talk.answer == answer
+    assert (talk.released, talk.transport.aborted) == ([reusable], not reusable)
+    if reusable:
+        talk.ask()
+        assert talk.hear(OK + b"Content-Length: 1\r\n\r\na").answer == (200, b"a")
+
+
+async def test_a_body_of_known_length_that_ends_early_is_no_answer() -> None:
+    assert Talk().hear(OK + b"Content-Length: 5\r\n\r\nh", b"e", ends=True).answer is UpstreamInvalid
