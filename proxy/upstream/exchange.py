@@ -61,28 +61,6 @@ class Head:
         self.plain = _SAYING.isdisjoint([name.lower() for name, _ in raw_headers])
 
 
-class _Headed:
-    """What has a head."""
-
-    __slots__ = ()
-
-    head: Head
-
-    @property
-    def status(self) -> int:
-        return self.head.status
-
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The fields, names without regard to case."""
-        return self.head.headers
-
-    @property
-    def raw_headers(self) -> RawHeaders:
-        """The fields as they came."""
-        return self.head.raw_headers
-
-
 class UpstreamResponse(Struct):
     """A whole answer. Its body is as the upstream encoded it."""
 
@@ -107,13 +85,22 @@ class UpstreamResponse(Struct):
         return f"<UpstreamResponse {self.status}, {len(self.body)} bytes>"
 
 
-class StreamedResponse(_Headed, BodyStream):
+class StreamedResponse(BodyStream):
     """An answer whose body comes in pieces. `whole` is the body if all of it is here and no trailers follow it."""
 
     __slots__ = ("head", "length")
 
     def __init__(self, head: Head) -> None:
         self.head = head
+
+    @property
+    def status(self) -> int:
+        return self.head.status
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The fields, names without regard to case."""
+        return self.head.headers
 
     @property
     def whole(self) -> bytes | None:

@@ -251,7 +251,7 @@ async def ask_streamed(pool: Pool, request: UpstreamRequest) -> Outcome:
         body = b"".join([piece async for piece in answer])
     except GatewayError:
         return ERROR
-    return outcome(answer.status, answer.raw_headers, body)
+    return outcome(answer.status, answer.head.raw_headers, body)
 
 
 PLAN = UpstreamPlan(
