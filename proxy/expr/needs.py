@@ -97,7 +97,8 @@ class _Node:
             self.children.setdefault(key, _Node()).modes.add("move")
         children = tuple((key, child.freeze()) for key, child in self.children.items())
         if "open" in self.modes:
-            return Need("open", children)
+            # What stands under its keys is moved as well, so a key that is looked into is looked into whole.
+            return Need("open", tuple((key, READ) for key, child in children if child.kind != "move"))
         return Need("object", children) if inside else MOVE
 
     @property

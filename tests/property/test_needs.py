@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -134,6 +134,9 @@ def compose(plan: Plan, document: Any) -> tuple[int, Any, int]:
     return result
 
 
+@example(
+    {"$merge": ["$.a", "$.a.list[0].x"], "on_conflict": "first"}, {"list": [None, {"x": 1, "y": None}]}, False, None
+)
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shapes(), DOCUMENTS, st.booleans(), st.sampled_from([None, "$.x", "$.list"]))
 def test_looking_into_less_changes_nothing(

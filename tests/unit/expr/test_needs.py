@@ -24,6 +24,7 @@ def use(text: str, mode: Mode = "move", *keys: str) -> Use:
         ([use("$[*]", "pick", "a", "b")], Need("list", element=Need("pick", keys=("a", "b")))),
         ([use("$", "open")], Need("open")),
         ([use("$", "open"), use("$.a", "read")], Need("open", (("a", READ),))),
+        ([use("$", "open"), use("$.a.b"), use("$.c")], Need("open", (("a", READ),))),
         # What is moved and looked into, or stands for two shapes, is decoded.
         ([use("$"), use("$.a")], READ),
         ([use("$.a"), use("$[0]")], READ),
