@@ -99,6 +99,22 @@ class HeadersTooLarge(GatewayError):
     close = True
 
 
+class NotImplementedHere(GatewayError):
+    """A method or coding that nobody here knows (RFC 9110 §15.6.2)."""
+
+    status = 501
+    code = "not_implemented"
+    source: Source = "client"
+    close = True
+
+
+class VersionNotSupported(GatewayError):
+    status = 505
+    code = "version_not_supported"
+    source: Source = "client"
+    close = True
+
+
 class UpstreamFailed(GatewayError):
     """The upstream could not be asked, or its answer cannot be used."""
 

@@ -17,6 +17,7 @@ from proxy.errors import GatewayError, reason
 from proxy.events import Observer, RequestFinished
 from proxy.message import Headers, Request, Response
 from proxy.server.body import ClientBody
+from proxy.server.framing import fault_of
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
 from proxy.server.whole import WholeAnswer
@@ -76,6 +77,9 @@ class Adapter:
         self._in_flight += 1
         self._idle.clear()
         try:
+            if (fault := fault_of(base)) is not None:
+                refused = self.refuse(base, fault)
+                return WholeAnswer(refused.status, refused.headers, refused.body, length=None, close=True)
             body = ClientBody(base, self._body_s)
             request = self._request(base, body)
             response = await self._service(request)

@@ -65,13 +65,19 @@ async def _serve_in(generation: Serving, request: Request) -> Response:
     return await generation.services[found.value.name](request)
 
 
+class BrokenHost(BadRequest):
+    """Who is meant is in doubt, and so is whoever stands in between: the connection is closed (RFC 9112 §3.2)."""
+
+    close = True
+
+
 def _check_host(request: Request, authority: str | None) -> None:
     """RFC 9112 §3.2: exactly one Host, and the target's own authority where it has one."""
     hosts = request.headers.getall("Host", ())
     if len(hosts) > 1 or (hosts and not is_host(hosts[0])):
-        raise BadRequest("the Host header is not one host")
+        raise BrokenHost("the Host header is not one host")
     if authority is not None and hosts and authority.lower() != hosts[0].lower():
-        raise BadRequest("the request target names another host than the Host header")
+        raise BrokenHost("the request target names another host than the Host header")
 
 
 # RFC 3986 §3.2.2, without user information; empty is allowed (RFC 9112 §3.2).

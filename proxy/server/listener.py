@@ -2,19 +2,32 @@
 
 import asyncio
 import logging
+import re
 import socket
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, BadStatusLine, LineTooLong
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 
-from proxy.errors import BadRequest, GatewayError, HeadersTooLarge, TargetTooLong
+from proxy.errors import (
+    BadRequest,
+    GatewayError,
+    HeadersTooLarge,
+    NotImplementedHere,
+    TargetTooLong,
+    VersionNotSupported,
+)
 from proxy.server.adapter import Adapter, peer_of
+from proxy.server.whole import WholeAnswer
 
 _LOG = logging.getLogger("proxy.server")
 _KEEPALIVE_S = 75.0
+
+
+# What the parser says of a method that is a token (RFC 9110 §5.6.2) and no known one.
+_UNKNOWN_METHOD = re.compile(r"Invalid method encountered:\s+b'[!#$%&*+.^_`|~0-9A-Za-z-]+ ")
 
 
 class _Connection(RequestHandler):
@@ -53,9 +66,7 @@ class _Connection(RequestHandler):
             _LOG.error("a request ended unexpectedly", exc_info=exc)
             error = GatewayError("something went wrong here")
         response = self._refuse(request, error)
-        answer = web.Response(status=response.status, headers=response.headers, body=response.body)
-        answer.force_close()
-        return answer
+        return WholeAnswer(response.status, response.headers, response.body, length=None, close=True)
 
 
 def _parser_error(exc: BaseException | None) -> GatewayError | None:
@@ -65,6 +76,10 @@ def _parser_error(exc: BaseException | None) -> GatewayError | None:
         if exc.args and isinstance(exc.args[0], bytearray):
             return TargetTooLong("the request line is too long")
         return HeadersTooLarge("the headers are too large")
+    if isinstance(exc, BadHttpMethod) and _UNKNOWN_METHOD.search(exc.message):
+        return NotImplementedHere("nobody here knows this method")
+    if isinstance(exc, BadStatusLine) and "Invalid HTTP version" in exc.message:
+        return VersionNotSupported("only HTTP/1.0 and HTTP/1.1 are spoken here")
     if isinstance(exc, BadHttpMessage):
         if "many headers" in exc.message:
             return HeadersTooLarge("there are too many headers")

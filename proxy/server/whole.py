@@ -45,7 +45,7 @@ class WholeAnswer(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         self._keeps = request.keep_alive and not self._close
-        head = self._head(request.version >= (1, 1))
+        head = self._head(is_old=request.version < (1, 1))
         body = b"" if request.method == "HEAD" or not _has_body(self._status_code) else self._whole
         if len(body) < _LARGE:
             transport.write(head + body)
@@ -57,15 +57,18 @@ class WholeAnswer(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Everything is written."""
 
-    def _head(self, is_new: bool) -> bytes:
+    def _head(self, *, is_old: bool) -> bytes:
+        # To a client of HTTP/1.0 too, a server says the highest version that it speaks (RFC 9110 §2.5).
         status = self._status_code
-        lines = [f"HTTP/1.{int(is_new)} {status} {_REASONS.get(status, '')}"]
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
         lines += [f"{name}: {value}" for name, value in self._fields.items()]
         if _has_body(status):
             lines.append(f"Content-Length: {len(self._whole) if self._length is None else self._length}")
         lines.append(f"Date: {http_date()}")
-        if self._keeps is not is_new:  # where it is not what the version means by itself (RFC 9112 §9.3)
-            lines.append("Connection: close" if is_new else "Connection: keep-alive")
+        if not self._keeps:
+            lines.append("Connection: close")
+        elif is_old:  # which it would not mean by itself (RFC 9112 §9.3)
+            lines.append("Connection: keep-alive")
         head = "\n".join(lines)
         if head.count("\n") != len(lines) - 1 or "\r" in head or "\0" in head:
             raise ValueError("a header would have broken the answer's framing")

@@ -201,7 +201,7 @@ async def test_a_client_of_http_1_0_is_not_told_to_continue(served: Any) -> None
     writer.write(b"ab")
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
-    assert answer.startswith(b"HTTP/1.0 200")
+    assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b"\r\n\r\nab")
 
 
@@ -221,7 +221,7 @@ async def test_an_interim_answer_comes_before_the_answer(served: Any) -> None:
     served.serve = hint
     answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + CLOSE + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-A: \xff\r\n\r\nHTTP/1.1 200 OK\r\n")
-    assert (await served.talk(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.0 200 OK\r\n")
+    assert (await served.talk(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 @pytest.mark.parametrize(

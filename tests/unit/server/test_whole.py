@@ -65,11 +65,11 @@ OLD = b"GET / HTTP/1.0\r\nHost: a\r\n\r\n"
         (make(), GET.replace(b"GET", b"HEAD"), ["HTTP/1.1 200 OK", "Content-Length: 2"], b""),
         (make(body=b"", length=9), GET.replace(b"GET", b"HEAD"), ["HTTP/1.1 200 OK", "Content-Length: 9"], b""),
         (make(close=True), GET, ["HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close"], b"{}"),
-        (make(), OLD, ["HTTP/1.0 200 OK", "Content-Length: 2"], b"{}"),
+        (make(), OLD, ["HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close"], b"{}"),
         (
             make(),
             OLD.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n"),
-            ["HTTP/1.0 200 OK", "Content-Length: 2", "Connection: keep-alive"],
+            ["HTTP/1.1 200 OK", "Content-Length: 2", "Connection: keep-alive"],
             b"{}",
         ),
         (make(headers={"X": "é\udcff"}), GET, ["HTTP/1.1 200 OK", "X: Ã©ÿ", "Content-Length: 2"], b"{}"),
@@ -96,4 +96,4 @@ async def test_answers_follow_one_another_on_a_connection_and_a_large_one_is_who
 
 def test_a_header_that_would_break_the_framing_is_never_written() -> None:
     with pytest.raises(ValueError, match="framing"):
-        make(headers={"X": "a\r\nSet-Cookie: b"})()._head(True)
+        make(headers={"X": "a\r\nSet-Cookie: b"})()._head(is_old=False)
