@@ -42,7 +42,10 @@ async def swallow(reader: asyncio.StreamReader, size: int) -> None:
 async def upstream() -> AsyncIterator[int]:
     """Answers GET with a large body, and PUT when it has read one."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -62,6 +65,8 @@ async def upstream() -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=len(PIECE))
     async with server:
         yield server.sockets[0].getsockname()[1]
+        for writer in writers:  # from Python 3.12 on a server ends when its connections have
+            writer.close()
 
 
 @needs_proc
