@@ -39,6 +39,13 @@ class CacheLooked(Struct, frozen=True):
     count: int
 
 
+class WebSocketChanged(Struct, frozen=True):
+    """One more WebSocket is open on a route (`change` is 1), or one fewer (-1)."""
+
+    route: str
+    change: int
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -54,7 +61,7 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | Reloaded | ReloadFailed
+Event = RequestFinished | CallFinished | CacheLooked | WebSocketChanged | Reloaded | ReloadFailed
 
 
 class Observer(Protocol):

@@ -72,6 +72,7 @@ class Request(Struct, kw_only=True):
     forwarding use this same form) and `query` (raw, without its question mark) of it, and sets the route, its
     parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
+    `can_switch`: the client's connection could go over to another protocol.
     """
 
     method: str
@@ -94,6 +95,7 @@ class Request(Struct, kw_only=True):
     calls: list[CallRecord] = []
     open_body: Callable[[int], Awaitable[bytes | BodyStream]] | None = None
     inform: Callable[[int, Headers], None] | None = None
+    can_switch: bool = False
 
 
 class Response(Struct):
@@ -101,6 +103,7 @@ class Response(Struct):
 
     With a `stream` its body is still to come, `body` is empty, and whoever takes the response must `end` it.
     `chunked`: the length of `body` was not declared where it came from, and is not declared to the client.
+    `received`: the bytes that came from the client after 101.
     """
 
     status: int
@@ -114,6 +117,7 @@ class Response(Struct):
     chunked: bool = False
     stream: BodyStream | None = None
     sent: int = 0
+    received: int = 0
     _endings: list[Callable[[], None]] | None = None
 
     @property

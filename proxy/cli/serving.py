@@ -96,6 +96,8 @@ async def _serve_until(
         await stopping.wait()
         drain_s = gateway.current.plan.server.drain_s
         _LOG.info("stopping: %d requests under way, draining for at most %g s", adapter.in_flight, drain_s)
+        if adapter.tunnels:
+            _LOG.info("stopping: %d WebSockets are open, each for as long as its route says", len(adapter.tunnels))
         drained = await listener.close(drain_s)
         _LOG.info("stopped" if drained else "stopped; some requests were cut off")
     finally:

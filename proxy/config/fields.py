@@ -63,6 +63,11 @@ def in_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
+def unless_false(value: object) -> object:
+    """What can be switched off by `false`."""
+    return None if value is False else value
+
+
 def _status_pattern(value: object) -> object:
     text = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[1-5](?:xx|[0-9]{2})", text):

@@ -19,6 +19,7 @@ from proxy.config.fields import (
     in_list,
     one,
     one_or_many,
+    unless_false,
 )
 
 
@@ -117,12 +118,28 @@ class HeaderChanges(Strict):
     response: HeaderRules = Field(default_factory=one(HeaderRules))
 
 
+class WebSocket(Strict):
+    """`websocket: true` is all of this as it is unless said."""
+
+    idle_timeout: Seconds = 300.0
+    """How long neither side may send anything, ping and pong included."""
+    drain: Seconds = 10.0
+    """How long one that is open may live on after a stop has begun."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {} if value is True else value
+
+
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
     to: str
     path: PathRewrite = Field(default_factory=one(PathRewrite))
     headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
+    websocket: Annotated[WebSocket | None, BeforeValidator(unless_false)] = None
+    """WebSockets may be opened."""
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ _SHORT_FORMS = {
     "Upstream": {"type": "string", "description": "its URL"},
     "Match": {"type": "string", "description": "GET /path"},
     "ProxyAction": {"type": "string", "description": "the upstream"},
+    "WebSocket": {"type": "boolean"},
     "Redirect": {"type": "string", "description": "where to"},
     "RequestOfTest": {"type": "string", "description": "GET /path"},
 }

@@ -40,6 +40,7 @@ class _Line(Struct, omit_defaults=True):
     generation: int
     error: str | None = None
     partial: tuple[str, ...] = ()
+    received: int = 0
     calls: list[_Call] = []
 
 
@@ -60,6 +61,7 @@ def access_line(event: RequestFinished) -> bytes:
             event.generation,
             response.error,
             response.partial,
+            response.received,
             [_Call(call.name, call.status, call.ms, call.error, call.requests) for call in request.calls],
         )
     )

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
+from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished, WebSocketChanged
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -64,6 +64,7 @@ class Metrics(Collector):
         self._faults = _counts()
         self._misses = _counts()
         self._cache = _counts()
+        self._websockets = _counts()
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -73,6 +74,7 @@ class Metrics(Collector):
             CallFinished: self._count_call,
             RequestFinished: self._count_request,
             CacheLooked: self._count_look,
+            WebSocketChanged: self._count_websocket,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -88,7 +90,8 @@ class Metrics(Collector):
         request, response = event.request, event.response
         route = request.route or ""
         self._requests[(route, _METHODS.get(request.method, "other"), response.status)] += 1
-        self._seconds[(route,)].observe(event.seconds)
+        if response.status != 101:  # how long a WebSocket lives says nothing of how fast a route answers
+            self._seconds[(route,)].observe(event.seconds)
         if response.partial:
             self._partial[(route,)] += 1
         if response.misses:
@@ -98,6 +101,9 @@ class Metrics(Collector):
 
     def _count_look(self, event: CacheLooked) -> None:
         self._cache[(event.route, event.call, event.result)] += event.count
+
+    def _count_websocket(self, event: WebSocketChanged) -> None:
+        self._websockets[(event.route,)] += event.change
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -155,6 +161,10 @@ class Metrics(Collector):
             "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
             ("route", "call", "result"), self._cache.copy(),
         )  # fmt: skip
+        websockets = GaugeMetricFamily("proxy_websockets_open", "WebSockets that are open.", labels=("route",))
+        for route, count in self._websockets.copy().items():
+            websockets.add_metric(route, count)
+        yield websockets
 
     def render(self) -> bytes:
         """All metrics in Prometheus text."""

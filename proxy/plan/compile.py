@@ -239,7 +239,7 @@ def _compile_action(
                     at_key=True,
                 )
     if route.proxy is not None:
-        return compile_proxy(route.proxy, names, upstreams, place / "proxy")
+        return compile_proxy(route.proxy, names, upstreams, place / "proxy", route.match.methods)
     if route.reply is not None:
         return compile_reply(route.reply, names, place / "reply")
     if route.redirect is not None:

@@ -16,7 +16,7 @@ from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
 from proxy.plan.fields import compile_header_changes, compile_headers, optional
 from proxy.plan.lint import lint_calls, with_samples
-from proxy.plan.nodes import CallPlan, CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan
+from proxy.plan.nodes import CallPlan, CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan, WebSocketPlan
 from proxy.plan.varying import media_type_of, varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 
@@ -110,8 +110,10 @@ def request_roots(reads: Iterable[Reference]) -> frozenset[str]:
     return frozenset(reference.root for reference in reads if reference.call is None)
 
 
-def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place) -> ProxyPlan:
-    """A pass-through to one upstream."""
+def compile_proxy(
+    action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place, methods: list[str] | None = None
+) -> ProxyPlan:
+    """A pass-through to one upstream. `methods` are those of the route, None for all."""
     if action.to not in upstreams:
         (place / "to").problem(
             "unknown-upstream",
@@ -126,7 +128,18 @@ def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[s
         request_headers=request,
         response_headers=response,
         roots=request_roots([*request_reads, *response_reads]),
+        websocket=_compile_websocket(action, methods, place / "websocket"),
     )
+
+
+def _compile_websocket(action: ProxyAction, methods: list[str] | None, place: Place) -> WebSocketPlan | None:
+    if action.websocket is None:
+        return None
+    if methods and "GET" not in methods:
+        place.problem(
+            "bad-websocket", "a WebSocket begins with GET, which this route does not take", "add GET to match"
+        )
+    return WebSocketPlan(idle_s=action.websocket.idle_timeout, drain_s=action.websocket.drain)
 
 
 def _compile_rewrite(action: ProxyAction, place: Place) -> Callable[[str], str]:

@@ -183,6 +183,15 @@ class ProxyPlan:
     request_headers: "HeaderPlan"
     response_headers: "HeaderPlan"
     roots: frozenset[str]
+    websocket: "WebSocketPlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketPlan:
+    """How long a WebSocket may be silent, and how long it may go on when the gateway stops."""
+
+    idle_s: float
+    drain_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

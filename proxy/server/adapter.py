@@ -20,6 +20,7 @@ from proxy.server.body import ClientBody
 from proxy.server.framing import fault_of
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
+from proxy.server.tunnels import Tunnels
 from proxy.server.whole import WholeAnswer
 from proxy.service import Service
 
@@ -63,6 +64,7 @@ class Adapter:
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
+        self.tunnels = Tunnels(observer)
 
     @property
     def in_flight(self) -> int:
@@ -84,6 +86,9 @@ class Adapter:
             request = self._request(base, body)
             response = await self._service(request)
             if response.stream is not None:
+                if response.status == 101:
+                    self._own_headers(request, response)
+                    return self.tunnels.open(base, request, response)
                 return await self._stream(base, request, response, body)
             await body.settle()
             return self._answer(base, request, response)
@@ -130,6 +135,7 @@ class Adapter:
             read_body=body.read,
             open_body=body.open,
             inform=partial(inform, base) if base.version >= (1, 1) else None,
+            can_switch=base.version >= (1, 1),
             id=given if given and _REQUEST_ID.fullmatch(given) else make_id(),
             client_ip=client_ip,
             client_port=port,

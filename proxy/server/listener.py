@@ -129,6 +129,7 @@ class Listener:
     async def close(self, drain_s: float) -> bool:
         """Stop. Returns whether every request under way was answered within `drain_s`."""
         self._adapter.draining = True
+        self._adapter.tunnels.start_draining()
         while self._sites:
             await self._sites.pop().stop()
         try:
@@ -137,6 +138,7 @@ class Listener:
             drained = True
         except TimeoutError:
             drained = False
+        await self._adapter.tunnels.wait_empty()
         await self._runner.cleanup()
         return drained
 

@@ -14,6 +14,7 @@ from proxy.expr.scope import Scope
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
 from proxy.plan.fields import header_values
 from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
+from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake, switched
 from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
 VIA = "1.1 proxy-composer"
@@ -35,15 +36,19 @@ def passthrough_action(
     """A service that passes requests through."""
 
     async def pass_through(request: Request) -> Response:
+        upgrade = asks_for_websocket(request.headers)
+        if upgrade:
+            check_handshake(request, plan.websocket)
         scope = await build_scope(request, plan.roots)
         query = f"?{request.query}" if request.has_query else ""
         outgoing = UpstreamRequest(
             method=request.method,
             target=plan.rewrite(request.path) + query,
-            headers=list(_request_headers(request, plan, upstream_plan, scope).items()),
+            headers=list(_request_headers(request, plan, upstream_plan, scope, upgrade=upgrade).items()),
             body=None,
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
+            upgrade=upgrade,
         )
         body = await (request.open_body or request.read_body)(request.max_body)
         if isinstance(body, BodyStream):
@@ -59,6 +64,8 @@ def passthrough_action(
         except BaseException:
             call.ended(0, None)
             raise
+        if answer.status == 101:
+            return _switched(request, answer, plan, call, route.name, scope)
         response = _response(request, answer)
         # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
         response.close = not call.sent and (response.stream is None or answer.status >= 300)
@@ -113,6 +120,23 @@ class _Call:
         self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
 
 
+def _switched(
+    request: Request, answer: StreamedResponse, plan: ProxyPlan, call: "_Call", route: str, scope: Scope
+) -> Response:
+    """The connection becomes a WebSocket; as a call, this is where it ends."""
+    assert plan.websocket is not None  # otherwise it was not asked for, and the connection has refused it
+    headers = end_to_end(answer.headers, drop=("content-length",))
+    headers.add("Via", VIA)
+    change_headers(headers, plan.response_headers, scope)
+    try:
+        response = switched(request, answer, headers, plan.websocket, route)
+    except GatewayError as error:
+        call.ended(answer.status, error.code)
+        raise
+    call.ended(answer.status, None)
+    return response
+
+
 def _response(request: Request, answer: StreamedResponse) -> Response:
     headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
     headers.add("Via", VIA)
@@ -124,7 +148,9 @@ def _response(request: Request, answer: StreamedResponse) -> Response:
     return Response(answer.status, headers, stream=answer)
 
 
-def _request_headers(request: Request, plan: ProxyPlan, upstream: UpstreamPlan, scope: Scope) -> CIMultiDict[str]:
+def _request_headers(
+    request: Request, plan: ProxyPlan, upstream: UpstreamPlan, scope: Scope, *, upgrade: bool
+) -> CIMultiDict[str]:
     headers = end_to_end(request.headers, drop=_FORWARDED)
     if upstream.host == "preserve":
         headers["Host"] = request.host
@@ -140,6 +166,8 @@ def _request_headers(request: Request, plan: ProxyPlan, upstream: UpstreamPlan, 
         headers["Connection"] = "TE"
     headers.add("Via", VIA)
     change_headers(headers, plan.request_headers, scope)
+    if upgrade:
+        ask_upstream(headers)
     return headers
 
 

@@ -11,6 +11,8 @@ from proxy.message import BodyStream, Fields
 if TYPE_CHECKING:
     import asyncio
 
+    from proxy.upstream.http1.duplex import Duplex
+
 RawHeaders = list[tuple[bytes, bytes]]
 """Fields as they came, in order."""
 
@@ -105,6 +107,11 @@ class StreamedResponse(BodyStream):
     @property
     def whole(self) -> bytes | None:
         raise NotImplementedError
+
+    @property
+    def duplex(self) -> "Duplex | None":
+        """The connection itself, after 101."""
+        return None
 
 
 class Arrived(StreamedResponse):

@@ -368,6 +368,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._parser = None
         receiver.switched(self.transport, rest, self._retire)
 
     def _retire(self) -> None:

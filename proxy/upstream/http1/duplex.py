@@ -1,4 +1,4 @@
-"""A connection that has gone over to another protocol (RFC 9110 §7.8): bytes both ways, each with back-pressure."""
+"""A connection that has gone over to another protocol (RFC 9110 §7.8), until somebody takes it."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,41 +7,38 @@ HIGH_WATER = 256 * 1024
 
 
 class Duplex(asyncio.Protocol):
-    """Reads and writes bytes. `lost` is called once, when the connection is gone."""
+    """Keeps what comes, within bounds. Who takes the connection says when it is over; `lost` is then called, once."""
 
     def __init__(self, transport: asyncio.Transport, rest: bytes, lost: Callable[[], None]) -> None:
         self._transport = transport
         self._lost = lost
-        self._loop = asyncio.get_running_loop()
         self._buffer = bytearray(rest)
-        self._over = self._paused = False
-        self._readable: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._paused = self._taken = self._over = False
         transport.set_protocol(self)
 
-    async def read(self) -> bytes:
-        """What has come, as soon as there is something; empty when there will be no more. For one reader."""
-        while not self._buffer and not self._over:
-            self._readable = self._loop.create_future()
-            await self._readable
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        if self._paused and not self._over:
-            self._paused = False
-            self._transport.resume_reading()
-        return data
+    def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """The transport, whose protocol is now another, and what has come so far.
 
-    async def write(self, data: bytes) -> None:
-        """Write, then wait until the transport wants more. Raises `ConnectionError`."""
+        A connection that is lost already tells so as any other does, later.
+        """
+        self._taken = True
+        self._transport.set_protocol(protocol)
         if self._over:
-            raise ConnectionResetError("the connection is closed")
-        self._transport.write(data)
-        while (writable := self._writable) is not None:
-            await asyncio.shield(writable)
+            asyncio.get_running_loop().call_soon(protocol.connection_lost, None)
+        elif self._paused:
+            self._transport.resume_reading()
+        return self._transport, bytes(self._buffer)
+
+    def over(self) -> None:
+        """The connection is lost."""
+        if not self._over:
+            self._over = True
+            self._lost()
 
     def close(self) -> None:
-        """Close at once."""
-        self._transport.abort()
+        """Close at once, if nobody has taken it."""
+        if not self._taken:
+            self._transport.abort()
 
     # Of the transport.
 
@@ -50,26 +47,9 @@ class Duplex(asyncio.Protocol):
         if len(self._buffer) > HIGH_WATER and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
 
     def eof_received(self) -> bool:
         return False
 
-    def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
-
     def connection_lost(self, error: Exception | None) -> None:
-        self._over = True
-        self.resume_writing()
-        self._wake()
-        self._lost()
-
-    def _wake(self) -> None:
-        readable, self._readable = self._readable, None
-        if readable is not None and not readable.done():
-            readable.set_result(None)
+        self.over()

@@ -167,6 +167,7 @@ class Streamed(StreamedResponse):
         self._ended = True
         self._stop_upload()
         self._duplex = Duplex(transport, rest, lost)
+        self.informed = None  # it leads to the client's request, and this may live for long
         if not self._begun.done():
             self._begun.set_result(None)
 
