@@ -39,6 +39,15 @@ class CacheLooked(Struct, frozen=True):
     count: int
 
 
+class EndpointChanged(Struct, frozen=True):
+    """An endpoint of an upstream gets requests or does not any more: healthy, unhealthy, ejected, added or removed."""
+
+    upstream: str
+    endpoint: str
+    state: str
+    reason: str
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -54,7 +63,7 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | Reloaded | ReloadFailed
+Event = RequestFinished | CallFinished | CacheLooked | EndpointChanged | Reloaded | ReloadFailed
 
 
 class Observer(Protocol):

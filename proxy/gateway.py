@@ -55,6 +55,7 @@ class Generation:
     ) -> None:
         self.number = number
         self.plan = plan
+        self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
         self.services = Services(plan, clients, observer, store)
@@ -107,7 +108,7 @@ class Gateway:
         self._config = str(config)
         self._env = env
         self._observers = tuple(observers)
-        self._registry = Registry()
+        self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()

@@ -6,6 +6,8 @@ from proxy.config.model import Config
 
 _SHORT_FORMS = {
     "Upstream": {"type": "string", "description": "its URL"},
+    "Url": {"type": "string", "description": "http://host:port"},
+    "Balance": {"type": "string", "enum": ["p2c", "round_robin", "least_requests", "ewma", "random"]},
     "Match": {"type": "string", "description": "GET /path"},
     "ProxyAction": {"type": "string", "description": "the upstream"},
     "Redirect": {"type": "string", "description": "where to"},
@@ -16,6 +18,7 @@ _SINGLE = {
     "Match": ("methods",),
     "Call": ("after", "ok", "pass_status"),
     "CallDefaults": ("pass_status",),
+    "Health": ("status",),
 }
 
 

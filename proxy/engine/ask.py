@@ -51,6 +51,8 @@ class Ask:
         self._decode = way.decode
         self.started = monotonic()
         self._timer = None if way.timers is None else way.timers.start(self._expire)
+        if self._timer is not None:
+            request.deadline = self._timer.due
         self._cancel: Cancel | None = None
         try:
             self._cancel = way.begin(request, self._answered)

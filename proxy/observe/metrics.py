@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
+from proxy.events import CacheLooked, CallFinished, EndpointChanged, Event, Reloaded, ReloadFailed, RequestFinished
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -64,6 +64,9 @@ class Metrics(Collector):
         self._faults = _counts()
         self._misses = _counts()
         self._cache = _counts()
+        self._ejections = _counts()
+        self.endpoints: Mapping[Labels, float] = {}
+        """How many endpoints, by upstream and state: set by who renders."""
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -73,6 +76,7 @@ class Metrics(Collector):
             CallFinished: self._count_call,
             RequestFinished: self._count_request,
             CacheLooked: self._count_look,
+            EndpointChanged: self._count_endpoint,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -98,6 +102,10 @@ class Metrics(Collector):
 
     def _count_look(self, event: CacheLooked) -> None:
         self._cache[(event.route, event.call, event.result)] += event.count
+
+    def _count_endpoint(self, event: EndpointChanged) -> None:
+        if event.state == "ejected":
+            self._ejections[(event.upstream,)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -155,6 +163,13 @@ class Metrics(Collector):
             "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
             ("route", "call", "result"), self._cache.copy(),
         )  # fmt: skip
+        yield _counter(
+            "proxy_upstream_ejections", "Times that an endpoint was ejected.", ("upstream",), self._ejections.copy()
+        )
+        states = GaugeMetricFamily("proxy_upstream_endpoints", "Endpoints by state.", labels=("upstream", "state"))
+        for labels, count in self.endpoints.items():
+            states.add_metric(labels, count)
+        yield states
 
     def render(self) -> bytes:
         """All metrics in Prometheus text."""

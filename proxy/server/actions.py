@@ -25,7 +25,9 @@ class Services(dict[str, Service]):
         self, plan: Plan, clients: Mapping[str, Client], observer: Observer, store: MemoryStore | None = None
     ) -> None:
         super().__init__()
-        addresses = {name: (upstream.endpoints, upstream.host) for name, upstream in plan.upstreams.items()}
+        addresses = {
+            name: (upstream.endpoints, upstream.dns, upstream.host) for name, upstream in plan.upstreams.items()
+        }
         kept = MemoryStore(plan.server.cache_bytes) if store is None else store
         self._shared = Shared(clients, addresses, Flights(), kept)
         self._routes = {route.name: route for route in plan.routes}

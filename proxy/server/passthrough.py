@@ -45,6 +45,8 @@ def passthrough_action(
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
         )
+        if plan.hash_key is not None:
+            outgoing.key = plan.hash_key(scope)
         body = await (request.open_body or request.read_body)(request.max_body)
         if isinstance(body, BodyStream):
             outgoing.stream = body
@@ -87,16 +89,19 @@ class _Call:
         """
         waiting = True
         try:
-            async with asyncio.timeout_at(self._request.received_at + timeout_s) as limit:
+            outgoing.deadline = self._request.received_at + timeout_s
+            async with asyncio.timeout_at(outgoing.deadline) as limit:
                 if outgoing.stream is not None:
 
                     def sent() -> None:
                         self.sent = True
                         if waiting:
-                            limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+                            outgoing.deadline = asyncio.get_running_loop().time() + timeout_s
+                            limit.reschedule(outgoing.deadline)
 
                     self.sent = False
                     outgoing.sent = sent
+                    outgoing.deadline = None
                     limit.reschedule(None)
                 return await upstream.open(outgoing)
         except TimeoutError:

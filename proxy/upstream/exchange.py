@@ -22,6 +22,9 @@ Pairs = list[tuple[str, str]]
 class UpstreamRequest(Struct, kw_only=True):
     """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes.
 
+    `key` is what a hash chooses the endpoint by. `deadline` is when (in the loop's time) whoever asks will not wait any
+    longer: cancelled after it, the endpoint was too slow; before, somebody went away.
+
     The rest is for `open` alone. `stream` is a body that is sent as it comes, instead of `body`; `sent` is told when
     all of the request has been written; `inform` is given early hints (RFC 8297); `upgrade`: the headers ask for
     another protocol, and 101 is an answer.
@@ -32,6 +35,8 @@ class UpstreamRequest(Struct, kw_only=True):
     headers: Pairs
     body: bytes | None
     max_body: int
+    key: str | None = None
+    deadline: float | None = None
     stream: BodyStream | None = None
     sent: Callable[[], None] | None = None
     inform: Callable[[int, RawHeaders], None] | None = None

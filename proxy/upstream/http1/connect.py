@@ -42,7 +42,7 @@ async def _connect(
     endpoint: Endpoint, secure: Secure | None, limit_s: float, make: Callable[[], Connection]
 ) -> Connection:
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    addresses = await loop.getaddrinfo(endpoint.address or endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     # uvloop's own create_connection tries one address after the other.
     connected = await start_connection(addresses, happy_eyeballs_delay=_DELAY_S, interleave=_INTERLEAVE, loop=loop)
     if secure is None:

@@ -19,6 +19,19 @@ class Duplex(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         transport.set_protocol(self)
 
+    def when_lost(self, work: Callable[[], None]) -> None:
+        """Do something more when the connection is gone."""
+        if self._over:
+            work()
+            return
+        lost = self._lost
+
+        def both() -> None:
+            lost()
+            work()
+
+        self._lost = both
+
     async def read(self) -> bytes:
         """What has come, as soon as there is something; empty when there will be no more. For one reader."""
         while not self._buffer and not self._over:

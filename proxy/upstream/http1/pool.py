@@ -37,7 +37,7 @@ class Pool:
         self._open: set[Connection] = set()
         self._connecting = 0
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._closed = False
+        self._closed = self._retired = False
         self._heads = Heads()
 
     def __repr__(self) -> str:
@@ -142,6 +142,8 @@ class Pool:
 
     async def _acquire(self) -> Connection:
         """A new connection, or the first that comes free."""
+        if len(self._waiting) >= self._plan.max_pending:
+            raise UpstreamBusy(f"{len(self._waiting)} requests wait for a connection already")
         deadline = self._loop.time() + self._plan.pool_s
         while len(self._open) + self._connecting >= self._plan.max_connections:
             waiter: asyncio.Future[Connection | None] = self._loop.create_future()
@@ -185,12 +187,19 @@ class Pool:
             self._forget(connection)
 
     def _give_back(self, connection: Connection) -> None:
-        if not self._waiting or not self._wake(connection):
+        if self._waiting and self._wake(connection):
+            return
+        if self._retired:
+            self._forget(connection)
+            connection.close()
+        else:
             self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
         if connection in self._open:
             self._open.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)  # the upstream closed it
             self._wake(None)
 
     def _wake(self, connection: Connection | None) -> bool:
@@ -203,10 +212,15 @@ class Pool:
         return False
 
     def _drop_idle(self) -> None:
-        for connection in self._idle:
+        dropped, self._idle = self._idle, []
+        for connection in dropped:
             self._forget(connection)
             connection.close()
-        self._idle.clear()
+
+    def retire(self) -> None:
+        """There will be no more requests: those under way end, and no connection is kept."""
+        self._retired = True
+        self._drop_idle()
 
     def close(self) -> None:
         """Close every connection; whoever still waits for an answer gets none."""

@@ -30,6 +30,7 @@ class Streamed(StreamedResponse):
         "_ended",
         "_error",
         "_loop",
+        "_over",
         "_size",
         "_upload",
         "_waiter",
@@ -58,6 +59,7 @@ class Streamed(StreamedResponse):
         self._waiter: asyncio.Future[None] | None = None
         self._upload: Upload | None = None
         self._duplex: Duplex | None = None
+        self._over: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         state = "failed" if self._error is not None else "ended" if self._ended else "open"
@@ -73,6 +75,15 @@ class Streamed(StreamedResponse):
             request.sent()
 
     # Of whoever asked.
+
+    def when_over(self, work: Callable[[], None]) -> None:
+        """Do something once, when nothing more of this exchange is to come; now, if it is over."""
+        if self._duplex is not None:
+            self._duplex.when_lost(work)
+        elif self._ended:
+            work()
+        else:
+            self._over = work
 
     @property
     def duplex(self) -> Duplex | None:
@@ -122,6 +133,7 @@ class Streamed(StreamedResponse):
             self._error = GatewayError("something went wrong here", internal="an answer was read after it was closed")
             self._chunks.clear()
             self._connection.cancel(self)
+            self._tell_over()
             self._wake()
 
     # Of the connection.
@@ -145,6 +157,7 @@ class Streamed(StreamedResponse):
 
     def ended(self) -> None:
         self._ended = True
+        self._tell_over()
         self._stop_upload()
         self._wake()
 
@@ -158,6 +171,7 @@ class Streamed(StreamedResponse):
     def failed(self, error: Exception) -> None:
         self._error = error
         self._ended = True
+        self._tell_over()
         self._stop_upload()
         if not self._begun.done():
             self._begun.set_result(None)
@@ -192,6 +206,11 @@ class Streamed(StreamedResponse):
     def _stop_upload(self) -> None:
         if self._upload is not None and not self._upload.done:
             self._upload.stop()
+
+    def _tell_over(self) -> None:
+        if self._over is not None:
+            over, self._over = self._over, None
+            over()
 
     def _wake(self) -> None:
         if self._waiter is not None:
