@@ -48,6 +48,25 @@ class EndpointChanged(Struct, frozen=True):
     reason: str
 
 
+class ExtraRequest(Struct, frozen=True):
+    """An upstream might have got a request that nobody asked for: a `retry` or a `hedge`.
+
+    `result`: `sent`, or `denied` by its budget; a hedge that answered first has also `won`.
+    """
+
+    upstream: str
+    kind: str
+    result: str
+
+
+class BreakerChanged(Struct, frozen=True):
+    """A circuit breaker is now `closed`, `open` or `half_open`. `endpoint` is empty for one of a whole upstream."""
+
+    upstream: str
+    endpoint: str
+    state: str
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -63,7 +82,16 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | EndpointChanged | Reloaded | ReloadFailed
+Event = (
+    RequestFinished
+    | CallFinished
+    | CacheLooked
+    | EndpointChanged
+    | ExtraRequest
+    | BreakerChanged
+    | Reloaded
+    | ReloadFailed
+)
 
 
 class Observer(Protocol):

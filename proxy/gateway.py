@@ -19,7 +19,7 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
-from proxy.server.actions import Services
+from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter, Networks, parse_networks
 from proxy.server.dispatch import dispatch
 from proxy.server.stack import build_server_stack
@@ -52,13 +52,14 @@ class Generation:
         clients: Mapping[str, UpstreamClient],
         observer: Observer,
         store: MemoryStore | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store)
+        self.services = Services(plan, clients, observer, store, budgets)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
@@ -110,6 +111,7 @@ class Gateway:
         self._observers = tuple(observers)
         self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
+        self._budgets: Budgets = {}
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -179,7 +181,7 @@ class Gateway:
         old = self._current
         number = 1 if old is None else old.number + 1
         self._store.resize(plan.server.cache_bytes)
-        self._current = Generation(number, plan, clients, self.observe, self._store)
+        self._current = Generation(number, plan, clients, self.observe, self._store, self._budgets)
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")
             self._retiring.add(task)

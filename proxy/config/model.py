@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from proxy.config.calls import Call
+from proxy.config.calls import Call, Retry
 from proxy.config.fields import (
     Bytes,
+    Failures,
     Seconds,
     Share,
     Status,
@@ -106,6 +107,20 @@ class Outlier(Strict):
     """The most endpoints that may be out, of all. 0% ejects none."""
 
 
+class Breaker(Strict):
+    """An upstream that fails too often is not asked for a while."""
+
+    failures: Failures = 0.5
+    """The share of requests that may fail, or how many: with so many it opens."""
+    window: Seconds = 10.0
+    min_calls: int = Field(default=20, ge=1)
+    """A share of fewer requests than these says nothing."""
+    open_for: Seconds = 5.0
+    probes: int = Field(default=1, ge=1, le=100)
+    """So many requests are then let through, and it closes if all of them are well."""
+    per: Literal["upstream", "endpoint"] = "upstream"
+
+
 class Upstream(Strict):
     """A named service. `users: http://users:8001` is short for `users: {urls: ["http://users:8001"]}`."""
 
@@ -126,6 +141,11 @@ class Upstream(Strict):
     """Connections to each endpoint, for this process."""
     max_pending: int = Field(default=1024, ge=0)
     """Requests that may wait for a connection to an endpoint; more get 503 at once."""
+    breaker: Breaker | None = None
+    retry_budget: Share = 0.2
+    """Retries and hedges beside the ordinary requests, all calls together."""
+    deadline_header: str | None = None
+    """A header that tells it for how many milliseconds its answer will be waited for."""
     timeouts: Timeouts = Field(default_factory=one(Timeouts))
     keepalive: Keepalive = Field(default_factory=one(Keepalive))
     tls: Tls | None = None
@@ -179,12 +199,22 @@ class HeaderChanges(Strict):
     response: HeaderRules = Field(default_factory=one(HeaderRules))
 
 
+class ProxyTimeouts(Strict):
+    """In place of the upstream's own."""
+
+    connect: Seconds | None = None
+    first_byte: Seconds | None = None
+    idle: Seconds | None = None
+
+
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
     to: str
     path: PathRewrite = Field(default_factory=one(PathRewrite))
     headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
+    timeouts: ProxyTimeouts = Field(default_factory=one(ProxyTimeouts))
+    retry: Retry | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -312,6 +342,7 @@ class Route(Strict):
 
 class CallDefaults(Strict):
     timeout: Seconds | None = None
+    retry: Retry | None = None
     pass_status: Statuses = Field(default_factory=list)
     max_body: Bytes | None = None
 

@@ -19,6 +19,7 @@ _SINGLE = {
     "Call": ("after", "ok", "pass_status"),
     "CallDefaults": ("pass_status",),
     "Health": ("status",),
+    "Retry": ("statuses", "methods"),
 }
 
 

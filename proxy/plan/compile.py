@@ -15,6 +15,7 @@ from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
+from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -103,6 +104,9 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         dns=dns,
         max_pending=upstream.max_pending,
         **compile_balance(upstream, place),
+        breaker=compile_breaker(upstream.breaker),
+        retry_budget=upstream.retry_budget,
+        deadline_header=check_deadline_header(upstream.deadline_header, place),
         tls=_compile_tls(upstream.tls, [*endpoints, *([dns] if dns else [])], place / "tls")
         if upstream.tls is not None
         else None,

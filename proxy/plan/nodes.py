@@ -13,6 +13,8 @@ from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
 from proxy.plan.graph import Graph
 from proxy.plan.routing import Router
+from proxy.policy.breaker import BreakerPlan
+from proxy.policy.retry import RetryPlan
 from proxy.problems import Span
 
 
@@ -45,6 +47,9 @@ class UpstreamPlan:
     outlier: "OutlierPlan | None" = None
     slow_start_s: float = 0.0
     max_pending: int = 1024
+    breaker: BreakerPlan | None = None
+    retry_budget: float = 0.2
+    deadline_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +194,8 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     set_cookie: bool = False
     client_checks: tuple[Callable[[Scope], None], ...] = ()
     hash_key: Callable[[Scope], str | None] | None = None
+    retry: RetryPlan | None = None
+    hedge_s: float | None = None
     requires: tuple[int, ...] = ()
     fallback_requires: tuple[int, ...] = ()
     need: Need = READ
@@ -229,6 +236,17 @@ class ProxyPlan:
     response_headers: "HeaderPlan"
     roots: frozenset[str]
     hash_key: Callable[[Scope], str | None] | None = None
+    retry: RetryPlan | None = None
+    timeouts: "TimeoutsPlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeoutsPlan:
+    """A route's own limits in place of its upstream's; None is the upstream's."""
+
+    connect_s: float | None
+    first_byte_s: float | None
+    idle_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from proxy.expr.scope import Scope
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
 from proxy.plan.fields import header_values
 from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
-from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
+from proxy.upstream.exchange import Head, Limits, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
 VIA = "1.1 proxy-composer"
 # What a client says of the path it came: believed from trusted proxies only, so always written anew.
@@ -30,9 +30,14 @@ _FORWARDED = (
 
 
 def passthrough_action(
-    route: RoutePlan, plan: ProxyPlan, upstream: Opening, upstream_plan: UpstreamPlan, observer: Observer
+    route: RoutePlan,
+    plan: ProxyPlan,
+    upstream: Opening,
+    upstream_plan: UpstreamPlan,
+    observer: Observer,
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
+    limits = _limits(plan, upstream_plan)
 
     async def pass_through(request: Request) -> Response:
         scope = await build_scope(request, plan.roots)
@@ -44,6 +49,7 @@ def passthrough_action(
             body=None,
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
+            limits=limits,
         )
         if plan.hash_key is not None:
             outgoing.key = plan.hash_key(scope)
@@ -116,6 +122,17 @@ class _Call:
         record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, started_ms=began)
         self._request.calls.append(record)
         self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
+
+
+def _limits(plan: ProxyPlan, upstream: UpstreamPlan) -> Limits | None:
+    own = plan.timeouts
+    if own is None:
+        return None
+    return Limits(
+        upstream.connect_s if own.connect_s is None else own.connect_s,
+        upstream.first_byte_s if own.first_byte_s is None else own.first_byte_s,
+        upstream.idle_s if own.idle_s is None else own.idle_s,
+    )
 
 
 def _response(request: Request, answer: StreamedResponse) -> Response:

@@ -16,9 +16,12 @@ from typing import Any
 
 from proxy.events import Event, Observer
 from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.policy.breaker import Breaker
 from proxy.tls import make_context
+from proxy.upstream.deadline import Telling
 from proxy.upstream.endpoints import Endpoints, Member
-from proxy.upstream.exchange import Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Cancel, Client, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
+from proxy.upstream.guarded import Guarded
 from proxy.upstream.health import check_forever
 from proxy.upstream.http1.pool import Pool
 from proxy.upstream.pools import Pools
@@ -50,7 +53,12 @@ class UpstreamClient:
         self._tls: SSLContext | None = make_context(plan.tls) if secure else None
         self._endpoints = Endpoints(plan, given, self._open_pool, self._drop_pool, observer, self._rng)
         alone = len(given) == 1 and plan.dns is None
-        self._way: Pool | Endpoints = self._endpoints.members[0].pool if alone else self._endpoints
+        way: Client = self._endpoints.members[0].way if alone else self._endpoints
+        if plan.breaker is not None and not plan.breaker.per_endpoint:
+            way = Guarded(way, Breaker(plan.breaker), plan.name, "", observer)
+        if plan.deadline_header is not None:
+            way = Telling(way, plan.deadline_header)
+        self._way = way
         if plan.dns is not None:
             self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._resolved))
         self._check_members()

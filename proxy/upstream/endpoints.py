@@ -13,9 +13,11 @@ from proxy.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout, Upstr
 from proxy.events import EndpointChanged, Observer
 from proxy.plan.nodes import Endpoint, OutlierPlan, UpstreamPlan
 from proxy.policy.balance import Balancer, Peer, make_balancer, observe_latency
+from proxy.policy.breaker import Breaker
 from proxy.policy.health import Health, ramp
 from proxy.policy.outlier import Outlier, Outliers
-from proxy.upstream.exchange import Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
+from proxy.upstream.exchange import Cancel, Client, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
+from proxy.upstream.guarded import Guarded
 from proxy.upstream.http1.pool import Pool
 
 _LOG = logging.getLogger("proxy.upstream")
@@ -27,10 +29,14 @@ _UNREACHABLE_ONLY = OutlierPlan(statuses=False)
 class Member(Peer):
     """One endpoint with its connections and what is known of it."""
 
-    __slots__ = ("endpoint", "full_weight", "health", "outlier", "pool", "warm_from")
+    __slots__ = ("endpoint", "full_weight", "guarded", "health", "outlier", "pool", "warm_from", "way")
 
-    def __init__(self, endpoint: Endpoint, weight: float, pool: Pool, health: Health) -> None:
+    def __init__(
+        self, endpoint: Endpoint, weight: float, pool: Pool, health: Health, guarded: Guarded | None = None
+    ) -> None:
         super().__init__(endpoint.label + endpoint.base_path, weight)
+        self.guarded = guarded
+        self.way: Client = pool if guarded is None else guarded
         self.endpoint = endpoint
         self.full_weight = weight
         self.pool = pool
@@ -40,6 +46,11 @@ class Member(Peer):
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.endpoint.label}: {self.state}, {self.active} in flight>"
+
+    @property
+    def ready(self) -> bool:
+        """Whether its breaker, if it has one, would let a request through."""
+        return self.guarded is None or self.guarded.ready()
 
     @property
     def state(self) -> str:
@@ -70,7 +81,9 @@ class Endpoints:
         self._balancer: Balancer[Member] = make_balancer(plan.balance, rng)
         self._timers: set[asyncio.TimerHandle] = set()
         self._panic = False
+        self._has_breakers = plan.breaker is not None and plan.breaker.per_endpoint
         weights = plan.weights or (1,) * len(endpoints)
+        self._usable: Sequence[Member] = ()
         self.members = [self._make(endpoint, weight) for endpoint, weight in zip(endpoints, weights, strict=True)]
         self._refresh()
 
@@ -79,7 +92,7 @@ class Endpoints:
     def begin(self, request: UpstreamRequest, done: Done) -> Cancel:
         """`Pool.begin` of the endpoint whose turn it is."""
         started = self._loop.time()
-        member = self._balancer.choose(started, request.key)
+        member = self._choose(request, started)
         under_way = True
 
         def ended(answer: UpstreamResponse | Exception) -> None:
@@ -98,17 +111,17 @@ class Endpoints:
                 self._cancelled(member, request, started)
             return cancel()
 
-        cancel = member.pool.begin(request, ended)
+        cancel = member.way.begin(request, ended)
         member.active += 1  # only now: what cannot be sent raises
         return stop
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """`Pool.send` of the endpoint whose turn it is."""
         started = self._loop.time()
-        member = self._balancer.choose(started, request.key)
+        member = self._choose(request, started)
         member.active += 1
         try:
-            answer = await member.pool.send(request)
+            answer = await member.way.send(request)
         except Exception as error:
             self._learn(member, error, started)
             raise
@@ -123,14 +136,14 @@ class Endpoints:
     async def open(self, request: UpstreamRequest) -> StreamedResponse:
         """`Pool.open` of the endpoint whose turn it is: it has the request until its answer's end."""
         started = self._loop.time()
-        member = self._balancer.choose(started, request.key)
+        member = self._choose(request, started)
         member.active += 1
 
         def over() -> None:
             member.active -= 1
 
         try:
-            answer = await member.pool.open(request)
+            answer = await member.way.open(request)
         except BaseException as error:
             over()
             if isinstance(error, Exception):
@@ -141,6 +154,23 @@ class Endpoints:
         answer.when_over(over)
         self._learn(member, answer, started)
         return answer
+
+    def _choose(self, request: UpstreamRequest, now: float) -> Member:
+        """The balancer's choice, unless that one has had this request already or its breaker is open."""
+        member = self._balancer.choose(now, request.key)
+        tried = request.tried
+        if self._has_breakers or tried:
+            member = self._other_than(tried or (), member)
+        if tried is not None:
+            tried.append(member)
+        return member
+
+    def _other_than(self, tried: Sequence[object], member: Member) -> Member:
+        if member not in tried and member.ready:
+            return member
+        ready = [other for other in self._usable if other.ready] or [member]
+        fresh = [other for other in ready if other not in tried] or ready
+        return min(fresh, key=lambda other: other.active / other.weight)
 
     # What came of them.
 
@@ -218,7 +248,8 @@ class Endpoints:
                 member.weight = member.full_weight * share
                 if share >= 1:
                     member.warm_from = None
-        self._balancer.update(usable or self.members)
+        self._usable = usable or self.members
+        self._balancer.update(self._usable)
 
     def _warm(self, member: Member) -> None:
         """From now on it gets requests again: few at first, if the upstream has a slow start."""
@@ -244,7 +275,11 @@ class Endpoints:
     def _make(self, endpoint: Endpoint, weight: float) -> Member:
         health = self._plan.health
         machine = Health(health.passes, health.fails) if health is not None else Health(1, 1)
-        return Member(endpoint, weight, self._open_pool(endpoint), machine)
+        pool, plan = self._open_pool(endpoint), self._plan.breaker
+        guarded = None
+        if plan is not None and plan.per_endpoint:
+            guarded = Guarded(pool, Breaker(plan), self._plan.name, endpoint.label, self._observer)
+        return Member(endpoint, weight, pool, machine, guarded)
 
     def replace(self, endpoints: Iterable[Endpoint]) -> None:
         """From now on these are the endpoints. Those that stay keep everything; those that go end what they have."""

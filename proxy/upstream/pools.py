@@ -62,6 +62,9 @@ def _key(plan: UpstreamPlan, endpoint: Endpoint) -> _Key:
         health=None,
         outlier=None,
         slow_start_s=0.0,
+        breaker=None,
+        retry_budget=0.0,
+        deadline_header=None,
         host="",
         forward_headers=(),
     )

@@ -68,7 +68,8 @@ class Streamed(StreamedResponse):
     def send(self, head: bytes, request: UpstreamRequest) -> None:
         """Put the request on the wire, or its head, with its body to follow."""
         body = request.stream
-        self._connection.send(head, self, more=body is not None)
+        limits = None if request.limits is None else (request.limits.first_byte_s, request.limits.idle_s)
+        self._connection.send(head, self, more=body is not None, limits=limits)
         if body is not None:
             self._upload = Upload(self._connection, body, request.sent, self._not_sent)
         elif request.sent is not None:
