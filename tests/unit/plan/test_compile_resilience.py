@@ -49,7 +49,7 @@ def test_a_hedge_that_comes_too_late_is_a_warning(problems_of: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "plan"),
+    "text, plan",
     [
         ("{}", BreakerPlan()),
         ("{failures: 5, per: endpoint, probes: 3}", BreakerPlan(rate=None, count=5, per_endpoint=True, probes=3)),

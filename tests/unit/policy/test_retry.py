@@ -38,7 +38,7 @@ def test_what_would_end_the_same_is_not(error: Exception) -> None:
     assert not may_repeat(PLAN, "GET", error, 0)
 
 
-@pytest.mark.parametrize(("status", "again"), [(503, True), (500, False), (200, False)])
+@pytest.mark.parametrize("status, again", [(503, True), (500, False), (200, False)])
 def test_answers_are_asked_again_for_the_statuses_that_are_named(status: int, again: bool) -> None:
     assert may_repeat(PLAN, "GET", None, status) is again
 
@@ -67,7 +67,7 @@ def test_the_bound_of_the_wait_doubles_up_to_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
+    "value, seconds",
     [
         ("7", 7.0),
         (" 0 ", 0.0),

@@ -23,7 +23,7 @@ def test_an_upstream_is_told_the_milliseconds_that_remain(how: str) -> None:
     run_virtually(work())
 
 
-@pytest.mark.parametrize(("deadline", "told"), [(None, []), (-1.0, [("D", "1")])])
+@pytest.mark.parametrize("deadline, told", [(None, []), (-1.0, [("D", "1")])])
 def test_it_is_told_nothing_where_nobody_knows_and_at_least_one(deadline: Any, told: list[Any]) -> None:
     async def work() -> None:
         way = Scripted((0, answer()))

@@ -75,7 +75,7 @@ def test_a_second_that_cannot_be_sent_changes_nothing() -> None:
     assert run(Scripted((1, FIRST), (-1, UpstreamBusy()))) is FIRST
 
 
-@pytest.mark.parametrize(("seconds", "requests"), [(0.01, 1), (0.1, 2)])
+@pytest.mark.parametrize("seconds, requests", [(0.01, 1), (0.1, 2)])
 def test_cancelled_nothing_is_left_under_way(seconds: float, requests: int) -> None:
     way = Scripted((10, FIRST), (10, SECOND))
 
