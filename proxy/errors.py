@@ -116,6 +116,16 @@ class VersionNotSupported(GatewayError):
     close = True
 
 
+class Overloaded(GatewayError):
+    """More requests come than this process can answer, and this one has waited too long already."""
+
+    status = 503
+    code = "overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("too many requests wait here", headers={"Retry-After": "1"})
+
+
 class UpstreamFailed(GatewayError):
     """The upstream could not be asked, or its answer cannot be used. `unsent`: it has not seen the request."""
 

@@ -67,6 +67,12 @@ class BreakerChanged(Struct, frozen=True):
     state: str
 
 
+class RequestShed(Struct, frozen=True):
+    """A request was refused because the process is late. It is in no other event: telling more would take time."""
+
+    waited_s: float
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -89,6 +95,7 @@ Event = (
     | EndpointChanged
     | ExtraRequest
     | BreakerChanged
+    | RequestShed
     | Reloaded
     | ReloadFailed
 )

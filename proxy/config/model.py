@@ -359,6 +359,15 @@ class Defaults(Strict):
     route: RouteDefaults = Field(default_factory=one(RouteDefaults))
 
 
+class Shedding(Strict):
+    """When more requests come than the process can answer, those that have waited too long get 503 at once."""
+
+    wait: Seconds = 0.1
+    """How long a request may wait before anybody begins with it, in an overload."""
+    after: Seconds = 1.0
+    """For how long requests must have been late until it is an overload."""
+
+
 class Server(Strict):
     """The server itself. What is marked so needs a restart to change."""
 
@@ -376,6 +385,7 @@ class Server(Strict):
     """Addresses or networks whose X-Forwarded-* headers are believed."""
     cache_size: Bytes = 64 * 1024 * 1024
     """What kept answers of calls may take of memory; those used longest ago go first."""
+    shedding: Shedding = Field(default_factory=one(Shedding))
     compress: bool = True
     """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""
 

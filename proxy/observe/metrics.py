@@ -23,6 +23,7 @@ from proxy.events import (
     Reloaded,
     ReloadFailed,
     RequestFinished,
+    RequestShed,
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -80,6 +81,7 @@ class Metrics(Collector):
         self._extras = _counts()
         self._breakers: Counts = {}
         self._openings = _counts()
+        self._shed = 0
         self.endpoints: Mapping[Labels, float] = {}
         """How many endpoints, by upstream and state: set by who renders."""
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
@@ -94,6 +96,7 @@ class Metrics(Collector):
             EndpointChanged: self._count_endpoint,
             ExtraRequest: self._count_extra,
             BreakerChanged: self._count_breaker,
+            RequestShed: self._count_shed,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -131,6 +134,9 @@ class Metrics(Collector):
         self._breakers[(event.upstream, event.endpoint)] = _BREAKER[event.state]
         if event.state == "open":
             self._openings[(event.upstream, event.endpoint)] += 1
+
+    def _count_shed(self, event: RequestShed) -> None:
+        self._shed += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -199,6 +205,7 @@ class Metrics(Collector):
             "proxy_upstream_breaker_openings", "Times that a breaker opened; no endpoint: that of the upstream.",
             ("upstream", "endpoint"), self._openings.copy(),
         )  # fmt: skip
+        yield _counter("proxy_requests_shed", "Requests refused because the process was late.", (), {(): self._shed})
         breakers = GaugeMetricFamily(
             "proxy_upstream_breaker_state", "0 closed, 1 half open, 2 open.", labels=("upstream", "endpoint")
         )

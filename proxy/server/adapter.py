@@ -16,8 +16,10 @@ from proxy.clock import monotonic
 from proxy.errors import GatewayError, reason
 from proxy.events import Observer, RequestFinished
 from proxy.message import Headers, Request, Response
+from proxy.policy.shedding import Shedding
 from proxy.server.body import ClientBody
 from proxy.server.framing import fault_of
+from proxy.server.shedder import Shedder
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
 from proxy.server.whole import WholeAnswer
@@ -53,12 +55,14 @@ class Adapter:
         body_s: Callable[[], float],
         observer: Observer,
         send_s: Callable[[], float] = lambda: 60.0,
+        shedding: Shedding | None = None,
     ) -> None:
         self._service = service
         self._trusted = trusted
         self._body_s = body_s
         self._send_s = send_s
         self._observer = observer
+        self._shedder = Shedder(shedding or Shedding(0.1, 1.0), observer)
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,6 +81,8 @@ class Adapter:
         self._in_flight += 1
         self._idle.clear()
         try:
+            if (shed := self._shedder.answer(base)) is not None:
+                return shed
             if (fault := fault_of(base)) is not None:
                 refused = self.refuse(base, fault)
                 return WholeAnswer(refused.status, refused.headers, refused.body, length=None, close=True)
