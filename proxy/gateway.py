@@ -18,11 +18,11 @@ from proxy.loading import Loaded, load
 from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
-from proxy.policy.shedding import Shedding
 from proxy.problems import Problem
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter, Networks, parse_networks
 from proxy.server.dispatch import dispatch
+from proxy.server.gate import Gate
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
 from proxy.upstream.client import UpstreamClient
@@ -113,7 +113,7 @@ class Gateway:
         self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
         self._budgets: Budgets = {}
-        self._shedding = Shedding(0.1, 1.0)
+        self._gate = Gate(self.observe)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -136,7 +136,7 @@ class Gateway:
             body_s=lambda: self.current.plan.server.body_s,
             send_s=lambda: self.current.plan.server.send_s,
             observer=self.observe,
-            shedding=self._shedding,
+            gate=self._gate,
         )
 
     @property
@@ -184,7 +184,7 @@ class Gateway:
         old = self._current
         number = 1 if old is None else old.number + 1
         self._store.resize(plan.server.cache_bytes)
-        self._shedding.change(plan.server.shed_wait_s, plan.server.shed_after_s)
+        self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
         self._current = Generation(number, plan, clients, self.observe, self._store, self._budgets)
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")

@@ -360,12 +360,14 @@ class Defaults(Strict):
 
 
 class Shedding(Strict):
-    """When more requests come than the process can answer, those that have waited too long get 503 at once."""
+    """When more requests come than the process can answer, it takes on as many as it can, and the others wait."""
 
-    wait: Seconds = 0.1
-    """How long a request may wait before anybody begins with it, in an overload."""
+    lag: Seconds = 0.01
+    """How late the process may be with everything."""
     after: Seconds = 1.0
-    """For how long requests must have been late until it is an overload."""
+    """For how long it must have been later than that until it takes on no more than it can."""
+    wait: Seconds = 1.0
+    """How long the others wait; then 503."""
 
 
 class Server(Strict):

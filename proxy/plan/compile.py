@@ -77,6 +77,7 @@ def _server_plan(server: Server) -> ServerPlan:
         compress=server.compress,
         cache_bytes=server.cache_size,
         send_s=server.send_timeout,
+        shed_lag_s=server.shedding.lag,
         shed_wait_s=server.shedding.wait,
         shed_after_s=server.shedding.after,
     )

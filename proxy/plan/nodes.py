@@ -313,8 +313,9 @@ class ServerPlan:
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
     send_s: float = 60.0
-    shed_wait_s: float = 0.1
+    shed_lag_s: float = 0.01
     shed_after_s: float = 1.0
+    shed_wait_s: float = 1.0
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

@@ -16,10 +16,9 @@ from proxy.clock import monotonic
 from proxy.errors import GatewayError, reason
 from proxy.events import Observer, RequestFinished
 from proxy.message import Headers, Request, Response
-from proxy.policy.shedding import Shedding
 from proxy.server.body import ClientBody
 from proxy.server.framing import fault_of
-from proxy.server.shedder import Shedder
+from proxy.server.gate import Gate
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
 from proxy.server.whole import WholeAnswer
@@ -55,14 +54,14 @@ class Adapter:
         body_s: Callable[[], float],
         observer: Observer,
         send_s: Callable[[], float] = lambda: 60.0,
-        shedding: Shedding | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._service = service
         self._trusted = trusted
         self._body_s = body_s
         self._send_s = send_s
         self._observer = observer
-        self._shedder = Shedder(shedding or Shedding(0.1, 1.0), observer)
+        self.gate = Gate(observer) if gate is None else gate
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -81,14 +80,22 @@ class Adapter:
         self._in_flight += 1
         self._idle.clear()
         try:
-            if (shed := self._shedder.answer(base)) is not None:
-                return shed
             if (fault := fault_of(base)) is not None:
                 refused = self.refuse(base, fault)
                 return WholeAnswer(refused.status, refused.headers, refused.body, length=None, close=True)
             body = ClientBody(base, self._body_s)
             request = self._request(base, body)
-            response = await self._service(request)
+            gate = self.gate
+            if gate.active < gate.limit:
+                gate.active += 1
+            elif (shed := await gate.wait(base)) is not None:
+                return shed
+            try:
+                response = await self._service(request)
+            finally:
+                gate.active -= 1
+                if gate.waiting:
+                    gate.leave()
             if response.stream is not None:
                 return await self._stream(base, request, response, body)
             await body.settle()

@@ -11,7 +11,6 @@ from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, BadStatusLine
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from aiohttp.web_request import BaseRequest
 
-from proxy.clock import monotonic
 from proxy.errors import (
     BadRequest,
     GatewayError,
@@ -34,21 +33,18 @@ _UNKNOWN_METHOD = re.compile(r"Invalid method encountered:\s+b'[!#$%&*+.^_`|~0-9
 class _Connection(RequestHandler):
     """aiohttp's connection, which answers what its parser refuses with a problem document instead of prose."""
 
-    __slots__ = ("_refuse", "came_at", "peer")
+    __slots__ = ("_refuse", "peer")
 
     def __init__(self, server: "_Server", **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = server.adapter.refuse
         self.peer: tuple[str, int] | None = None
-        self.came_at = 0.0  # of the request that is to be begun next, while nobody has begun with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.peer = peer_of(transport)  # the same for all of its requests
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is not None:  # otherwise it waits for the request before it, not for us
-            self.came_at = monotonic()
         super().data_received(data)
         if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
             self._break_body()
