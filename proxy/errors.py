@@ -6,6 +6,7 @@ or body of an upstream; `internal`, for the log, may.
 """
 
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Literal
 
 Source = Literal["client", "upstream", "gateway"]
@@ -115,16 +116,28 @@ class VersionNotSupported(GatewayError):
     close = True
 
 
+class Overloaded(GatewayError):
+    """More requests come than this process can answer, and this one has waited too long already."""
+
+    status = 503
+    code = "overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("too many requests wait here", headers={"Retry-After": "1"})
+
+
 class UpstreamFailed(GatewayError):
-    """The upstream could not be asked, or its answer cannot be used."""
+    """The upstream could not be asked, or its answer cannot be used. `unsent`: it has not seen the request."""
 
     status = 502
     code = "upstream_failed"
     source: Source = "upstream"
+    unsent: bool = False
 
 
 class UpstreamUnreachable(UpstreamFailed):
     code = "upstream_unreachable"
+    unsent = True
 
 
 class UpstreamStatus(UpstreamFailed):
@@ -152,6 +165,12 @@ class UpstreamTimeout(UpstreamFailed):
     code = "upstream_timeout"
 
 
+class ConnectTimeout(UpstreamTimeout):
+    """No connection came about in time."""
+
+    unsent = True
+
+
 class DeadlineExceeded(UpstreamFailed):
     """The route's own time ran out while a call was under way."""
 
@@ -164,6 +183,21 @@ class UpstreamBusy(UpstreamFailed):
 
     status = 503
     code = "upstream_busy"
+    unsent = True
+
+
+class BreakerOpen(UpstreamFailed):
+    """The upstream has failed too often, and is left alone for a while."""
+
+    status = 503
+    code = "breaker_open"
+    unsent = True
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(
+            "it has failed too often and is not asked for a while",
+            headers={"Retry-After": str(max(1, ceil(wait_s)))},
+        )
 
 
 class ExtractionFailed(UpstreamFailed):

@@ -46,6 +46,40 @@ class WebSocketChanged(Struct, frozen=True):
     change: int
 
 
+class EndpointChanged(Struct, frozen=True):
+    """An endpoint of an upstream gets requests or does not any more: healthy, unhealthy, ejected, added or removed."""
+
+    upstream: str
+    endpoint: str
+    state: str
+    reason: str
+
+
+class ExtraRequest(Struct, frozen=True):
+    """An upstream might have got a request that nobody asked for: a `retry` or a `hedge`.
+
+    `result`: `sent`, or `denied` by its budget; a hedge that answered first has also `won`.
+    """
+
+    upstream: str
+    kind: str
+    result: str
+
+
+class BreakerChanged(Struct, frozen=True):
+    """A circuit breaker is now `closed`, `open` or `half_open`. `endpoint` is empty for one of a whole upstream."""
+
+    upstream: str
+    endpoint: str
+    state: str
+
+
+class RequestShed(Struct, frozen=True):
+    """A request was refused because the process is late. It is in no other event: telling more would take time."""
+
+    waited_s: float
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -61,7 +95,18 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | WebSocketChanged | Reloaded | ReloadFailed
+Event = (
+    RequestFinished
+    | CallFinished
+    | CacheLooked
+    | WebSocketChanged
+    | EndpointChanged
+    | ExtraRequest
+    | BreakerChanged
+    | RequestShed
+    | Reloaded
+    | ReloadFailed
+)
 
 
 class Observer(Protocol):

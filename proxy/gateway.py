@@ -19,9 +19,10 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
-from proxy.server.actions import Services
+from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter, Networks, parse_networks
 from proxy.server.dispatch import dispatch
+from proxy.server.gate import Gate
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
 from proxy.upstream.client import UpstreamClient
@@ -52,12 +53,14 @@ class Generation:
         clients: Mapping[str, UpstreamClient],
         observer: Observer,
         store: MemoryStore | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
+        self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store)
+        self.services = Services(plan, clients, observer, store, budgets)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
@@ -107,8 +110,10 @@ class Gateway:
         self._config = str(config)
         self._env = env
         self._observers = tuple(observers)
-        self._registry = Registry()
+        self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
+        self._budgets: Budgets = {}
+        self._gate = Gate(self.observe)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -131,6 +136,7 @@ class Gateway:
             body_s=lambda: self.current.plan.server.body_s,
             send_s=lambda: self.current.plan.server.send_s,
             observer=self.observe,
+            gate=self._gate,
         )
 
     @property
@@ -178,7 +184,8 @@ class Gateway:
         old = self._current
         number = 1 if old is None else old.number + 1
         self._store.resize(plan.server.cache_bytes)
-        self._current = Generation(number, plan, clients, self.observe, self._store)
+        self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
+        self._current = Generation(number, plan, clients, self.observe, self._store, self._budgets)
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")
             self._retiring.add(task)

@@ -30,6 +30,7 @@ def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) ->
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", render_metrics)
     app.router.add_get("/api/routes", list_routes)
+    app.router.add_get("/api/upstreams", list_upstreams)
     app.router.add_get("/api/config", show_config)
     app.router.add_post("/api/reload", reload)
     return app
@@ -83,7 +84,9 @@ async def show_config(request: web.Request) -> web.Response:
 
 async def render_metrics(request: web.Request) -> web.Response:
     """Prometheus text, made in a thread: many routes take tens of milliseconds."""
-    body = await asyncio.to_thread(request.app[METRICS].render)
+    metrics = request.app[METRICS]
+    metrics.endpoints = _count_endpoints(request.app[GATEWAY])
+    body = await asyncio.to_thread(metrics.render)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -91,6 +94,39 @@ async def list_routes(request: web.Request) -> web.Response:
     """The routes that serve."""
     generation = request.app[GATEWAY].current
     return _json({"generation": generation.number, "routes": describe_routes(generation.plan)})
+
+
+def _count_endpoints(gateway: Gateway) -> dict[tuple[str, ...], float]:
+    counts: dict[tuple[str, ...], float] = {}
+    for name, client in gateway.current.clients.items():
+        for state in ("healthy", "unhealthy", "ejected"):
+            counts[(name, state)] = sum(member.state == state for member in client.members)
+    return counts
+
+
+async def list_upstreams(request: web.Request) -> web.Response:
+    """The upstreams that serve: each endpoint with its state."""
+    generation = request.app[GATEWAY].current
+    upstreams = [
+        {
+            "name": name,
+            "balance": client.plan.balance,
+            "in_flight": client.in_flight,
+            "endpoints": [
+                {
+                    "address": member.endpoint.label,
+                    "state": member.state,
+                    "weight": member.full_weight,
+                    "in_flight": member.pool.in_flight,
+                    "connections": member.pool.connections,
+                    "ejections": member.outlier.times,
+                }
+                for member in client.members
+            ],
+        }
+        for name, client in generation.clients.items()
+    ]
+    return _json({"generation": generation.number, "upstreams": upstreams})
 
 
 async def reload(request: web.Request) -> web.Response:

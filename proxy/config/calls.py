@@ -29,6 +29,27 @@ class CallCache(Strict):
     """Which of the headers that clients send for taste part one answer from another."""
 
 
+class Retry(Strict):
+    """A request that fails is made again, on another endpoint where there is one."""
+
+    attempts: int = Field(default=2, ge=1, le=10)
+    """Counting the first."""
+    statuses: Statuses = Field(default_factory=lambda: ["502", "503", "504"])
+    """Answers that count as a failure here."""
+    backoff: Seconds = 0.025
+    """The most that is waited before the second attempt; twice as much before the third, and so on."""
+    methods: Annotated[list[str], BeforeValidator(one_or_many)] | None = None
+    """What may be made again; the idempotent methods unless said. Any is, if no connection came about."""
+    per_try: Seconds | None = None
+    """How long one attempt may take."""
+
+
+class Hedge(Strict):
+    """A second request where the first has not answered in time; the first good answer counts."""
+
+    after: Seconds
+
+
 class Call(Strict):
     """One request to an upstream."""
 
@@ -53,6 +74,8 @@ class Call(Strict):
     when: Cel | None = None
     """False: the call is skipped and its value is null."""
     timeout: Seconds | None = None
+    retry: Retry | None = None
+    hedge: Hedge | None = None
     ok: Statuses = Field(default_factory=lambda: ["2xx"])
     """The statuses that count as success."""
     ok_if: Cel | None = None

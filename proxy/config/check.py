@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from proxy.config.model import Config, Route, Upstream
+from proxy.config.model import Config, Route, Upstream, Url
 from proxy.config.tree import Mapping, Node, Scalar, Sequence, locate, to_plain
 from proxy.problems import Path, Place, Problem, Span, did_you_mean
 
@@ -150,7 +150,7 @@ def _check_upstreams(upstreams: Any, place: Place) -> dict[str, Upstream]:
     named = {}
     for name, value in upstreams.items():
         # One that is wrong still exists, so that routes that name it are not blamed.
-        named[name] = _validate(Upstream, value, place / name) or Upstream(urls=["http://localhost"])
+        named[name] = _validate(Upstream, value, place / name) or Upstream(urls=[Url(url="http://localhost")])
     return named
 
 

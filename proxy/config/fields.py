@@ -52,6 +52,26 @@ Cel = Annotated[
     BeforeValidator(_condition),
     WithJsonSchema({"type": ["string", "boolean"], "description": "a CEL expression"}),
 ]
+
+
+def _failures(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise complain("wrong-type", f"{value!r} failures are none", "write 50%, or a number of failures")
+        return value
+    try:
+        return parse_share(value)
+    except Invalid as error:
+        raise complain(error.code, error.message, "write 50%, or a number of failures") from None
+
+
+Failures = Annotated[
+    float | int,
+    BeforeValidator(_failures),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"}]}
+    ),
+]
 Status = Annotated[int, Field(ge=100, le=599)]
 
 

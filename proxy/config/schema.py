@@ -6,6 +6,8 @@ from proxy.config.model import Config
 
 _SHORT_FORMS = {
     "Upstream": {"type": "string", "description": "its URL"},
+    "Url": {"type": "string", "description": "http://host:port"},
+    "Balance": {"type": "string", "enum": ["p2c", "round_robin", "least_requests", "ewma", "random"]},
     "Match": {"type": "string", "description": "GET /path"},
     "ProxyAction": {"type": "string", "description": "the upstream"},
     "WebSocket": {"type": "boolean"},
@@ -17,6 +19,8 @@ _SINGLE = {
     "Match": ("methods",),
     "Call": ("after", "ok", "pass_status"),
     "CallDefaults": ("pass_status",),
+    "Health": ("status",),
+    "Retry": ("statuses", "methods"),
 }
 
 

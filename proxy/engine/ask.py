@@ -14,9 +14,7 @@ from proxy.engine.timers import Timers
 from proxy.errors import GatewayError, UpstreamTimeout
 from proxy.expr.decoding import Decode
 from proxy.plan.nodes import CallPlan
-from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
-
-Begin = Callable[[UpstreamRequest, Done], Cancel]
+from proxy.upstream.exchange import Begin, Cancel, UpstreamRequest, UpstreamResponse
 
 
 class Way(Struct, frozen=True):
@@ -51,6 +49,8 @@ class Ask:
         self._decode = way.decode
         self.started = monotonic()
         self._timer = None if way.timers is None else way.timers.start(self._expire)
+        if self._timer is not None and (request.deadline is None or self._timer.due < request.deadline):
+            request.deadline = self._timer.due
         self._cancel: Cancel | None = None
         try:
             self._cancel = way.begin(request, self._answered)

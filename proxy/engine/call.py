@@ -40,9 +40,11 @@ def build_request(call: CallPlan, scope: Scope, forwarded: Pairs) -> UpstreamReq
         headers = override(headers, [("Content-Type", media_type)])
     if call.headers:
         headers = override(headers, header_values(call.headers, scope))
-    return UpstreamRequest(
-        method=call.method, target=_target(call, scope), headers=headers, body=body, max_body=call.max_body
-    )
+    target = _target(call, scope)
+    request = UpstreamRequest(method=call.method, target=target, headers=headers, body=body, max_body=call.max_body)
+    if call.hash_key is not None:
+        request.key = call.hash_key(scope)
+    return request
 
 
 def override(headers: Pairs, own: Pairs) -> Pairs:

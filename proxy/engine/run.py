@@ -43,6 +43,7 @@ class Run:
         "_asks",
         "_calls",
         "_crowds",
+        "_deadline",
         "_error",
         "_expired",
         "_fans",
@@ -81,6 +82,7 @@ class Run:
         self._waiter: asyncio.Future[None] | None = None
         self._left: list[asyncio.Future[Any]] = []
         self._expired = False
+        self._deadline = 0.0
         if plan.reads_calls:
             scope["calls"] = {}
         self.outcomes: list[Outcome | None] = [None] * len(plan.calls)
@@ -88,6 +90,7 @@ class Run:
     async def execute(self, deadline: float) -> None:
         """Run to the end, or to `deadline` (on the monotonic clock). Raises the `GatewayError` that ends the route."""
         timers = self._prepared.deadlines
+        self._deadline = deadline
         # Reading the request's body may have taken a good part of the time.
         whole = deadline - monotonic() > timers.seconds - 0.01
         timer = timers.start(self._expire)
@@ -197,6 +200,7 @@ class Run:
                     part.outcome = Skipped()
                 else:
                     part.request = build_request(call, part.scope, forwarded)
+                    part.request.deadline = self._deadline
                     if call.cache is not None and not call.cache.per_key:
                         part.outcome = self._kept(call, part.request)
             except BadRequest:
@@ -229,6 +233,7 @@ class Run:
         return Way(coalescing(way.begin, self._flights, call.upstream), way.decode, way.timers)
 
     def _ask(self, call: CallPlan, request: UpstreamRequest) -> None:
+        request.deadline = self._deadline
         ended = partial(self._answered, call, request)
         self._asks[call.index] = Ask(call, self._way(call), request, ended, self._crashed)
 

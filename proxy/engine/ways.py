@@ -8,22 +8,29 @@ from msgspec import Struct
 
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
-from proxy.engine.ask import Begin, Way
+from proxy.engine.ask import Way
 from proxy.engine.caching import CallCache, request_key
 from proxy.engine.schedule import Order, order_of
 from proxy.engine.timers import Timers
 from proxy.expr.decoding import decoder
 from proxy.plan.nodes import CallPlan, CompositePlan
-from proxy.upstream.exchange import Cancel, Done, Upstream, UpstreamRequest
+from proxy.upstream.exchange import Begin, Cancel, Done, Upstream, UpstreamRequest
+from proxy.upstream.extras import Extras, counted
+from proxy.upstream.hedging import hedging
+from proxy.upstream.retrying import retrying
 
 
 class Shared(Struct, frozen=True):
-    """What all routes of a generation have in common. `addresses` tells apart upstreams, also of one name."""
+    """What all routes of a generation have in common. `addresses` tells apart upstreams, also of one name.
+
+    `extras` are for the requests that nobody asked for, by upstream.
+    """
 
     upstreams: Mapping[str, Upstream]
     addresses: Mapping[str, Hashable]
     flights: Flights
     store: MemoryStore
+    extras: Mapping[str, Extras] = {}
 
     def address(self, call: CallPlan) -> Hashable:
         """What tells the call's upstream from every other."""
@@ -63,6 +70,12 @@ def prepare(plan: CompositePlan, timeout_s: float, shared: Shared, forward: Mapp
 
 def _way(call: CallPlan, shared: Shared) -> Way:
     begin: Begin = shared.upstreams[call.upstream].begin
+    if call.hedge_s is not None:
+        begin = hedging(begin, call.hedge_s, shared.extras[call.upstream])
+    if call.retry is not None:
+        begin = retrying(begin, call.retry, shared.extras[call.upstream])
+    if call.hedge_s is not None or call.retry is not None:
+        begin = counted(begin, shared.extras[call.upstream].budget)
     if call.coalesce:
         begin = coalescing(begin, shared.flights, shared.address(call))
     timers = None if call.timeout_s is None else Timers(asyncio.get_running_loop(), call.timeout_s)

@@ -13,13 +13,27 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished, WebSocketChanged
+from proxy.events import (
+    BreakerChanged,
+    CacheLooked,
+    CallFinished,
+    EndpointChanged,
+    Event,
+    ExtraRequest,
+    Reloaded,
+    ReloadFailed,
+    RequestFinished,
+    RequestShed,
+    WebSocketChanged,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EDGES = (*(str(edge) for edge in _BUCKETS), "+Inf")
 # A client chooses the method, so only known ones become a label.
 _METHODS = {name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+_BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 Labels = tuple[str, ...]
 Counts = dict[Labels, float]
@@ -65,6 +79,13 @@ class Metrics(Collector):
         self._misses = _counts()
         self._cache = _counts()
         self._websockets = _counts()
+        self._ejections = _counts()
+        self._extras = _counts()
+        self._breakers: Counts = {}
+        self._openings = _counts()
+        self._shed = 0
+        self.endpoints: Mapping[Labels, float] = {}
+        """How many endpoints, by upstream and state: set by who renders."""
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -75,6 +96,10 @@ class Metrics(Collector):
             RequestFinished: self._count_request,
             CacheLooked: self._count_look,
             WebSocketChanged: self._count_websocket,
+            EndpointChanged: self._count_endpoint,
+            ExtraRequest: self._count_extra,
+            BreakerChanged: self._count_breaker,
+            RequestShed: self._count_shed,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -104,6 +129,21 @@ class Metrics(Collector):
 
     def _count_websocket(self, event: WebSocketChanged) -> None:
         self._websockets[(event.route,)] += event.change
+
+    def _count_endpoint(self, event: EndpointChanged) -> None:
+        if event.state == "ejected":
+            self._ejections[(event.upstream,)] += 1
+
+    def _count_extra(self, event: ExtraRequest) -> None:
+        self._extras[(event.upstream, event.kind, event.result)] += 1
+
+    def _count_breaker(self, event: BreakerChanged) -> None:
+        self._breakers[(event.upstream, event.endpoint)] = _BREAKER[event.state]
+        if event.state == "open":
+            self._openings[(event.upstream, event.endpoint)] += 1
+
+    def _count_shed(self, event: RequestShed) -> None:
+        self._shed += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -165,6 +205,28 @@ class Metrics(Collector):
         for route, count in self._websockets.copy().items():
             websockets.add_metric(route, count)
         yield websockets
+        yield _counter(
+            "proxy_upstream_ejections", "Times that an endpoint was ejected.", ("upstream",), self._ejections.copy()
+        )
+        yield _counter(
+            "proxy_upstream_extra_requests", "Retries and hedges: sent, denied by the budget, or a hedge that won.",
+            ("upstream", "kind", "result"), self._extras.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_upstream_breaker_openings", "Times that a breaker opened; no endpoint: that of the upstream.",
+            ("upstream", "endpoint"), self._openings.copy(),
+        )  # fmt: skip
+        yield _counter("proxy_requests_shed", "Requests refused because the process was late.", (), {(): self._shed})
+        breakers = GaugeMetricFamily(
+            "proxy_upstream_breaker_state", "0 closed, 1 half open, 2 open.", labels=("upstream", "endpoint")
+        )
+        for labels, state in self._breakers.copy().items():
+            breakers.add_metric(labels, state)
+        yield breakers
+        states = GaugeMetricFamily("proxy_upstream_endpoints", "Endpoints by state.", labels=("upstream", "state"))
+        for labels, count in self.endpoints.items():
+            states.add_metric(labels, count)
+        yield states
 
     def render(self) -> bytes:
         """All metrics in Prometheus text."""

@@ -14,6 +14,8 @@ from proxy.config.model import Config, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
+from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
+from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -44,6 +46,7 @@ def compile_plan(
     }
     known = frozenset(config.upstreams)
     constants: tuple[tuple[str, Any], ...] = (("env", dict(env)),)
+    upstreams = compile_hashes(upstreams, routes, constants, place / "upstreams")
     compiled = [
         one
         for index, route in routes
@@ -52,6 +55,8 @@ def compile_plan(
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
     _check_conflicts(compiled)
+    for one in compiled:
+        one.route = with_hash_keys(one.route, upstreams)
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
     return Plan(
@@ -72,6 +77,9 @@ def _server_plan(server: Server) -> ServerPlan:
         compress=server.compress,
         cache_bytes=server.cache_size,
         send_s=server.send_timeout,
+        shed_lag_s=server.shedding.lag,
+        shed_wait_s=server.shedding.wait,
+        shed_after_s=server.shedding.after,
     )
 
 
@@ -79,16 +87,11 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
     """The endpoints and limits of one upstream; None after reporting a problem."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         place.problem("bad-name", f"{name!r} cannot be an upstream's name", "use letters, digits, - and _", at_key=True)
-    endpoints = []
-    for index, url in enumerate(upstream.urls):
-        try:
-            endpoints.append(parse_endpoint(url))
-        except Invalid as error:
-            (place / "urls" / index).invalid(error)
+    endpoints, dns = _compile_endpoints(upstream, place)
     for index, header in enumerate(upstream.forward_headers):
         if not is_token(header):
             (place / "forward_headers" / index).problem("bad-header", f"{header!r} is not a header name")
-    if len(endpoints) != len(upstream.urls):
+    if len(endpoints) != len(upstream.urls) or not (endpoints or dns):
         return None
     return UpstreamPlan(
         name=name,
@@ -101,8 +104,36 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         first_byte_s=upstream.timeouts.first_byte,
         idle_s=upstream.timeouts.idle,
         keepalive_s=upstream.keepalive.idle,
-        tls=_compile_tls(upstream.tls, endpoints, place / "tls") if upstream.tls is not None else None,
+        dns=dns,
+        max_pending=upstream.max_pending,
+        **compile_balance(upstream, place),
+        breaker=compile_breaker(upstream.breaker),
+        retry_budget=upstream.retry_budget,
+        deadline_header=check_deadline_header(upstream.deadline_header, place),
+        tls=_compile_tls(upstream.tls, [*endpoints, *([dns] if dns else [])], place / "tls")
+        if upstream.tls is not None
+        else None,
     )
+
+
+def _compile_endpoints(upstream: Upstream, place: Place) -> tuple[list[Endpoint], Endpoint | None]:
+    """The endpoints of `urls`, without those that are wrong, or what `dns` says."""
+    endpoints, dns = [], None
+    for index, one in enumerate(upstream.urls):
+        try:
+            endpoints.append(parse_endpoint(one.url))
+        except Invalid as error:
+            (place / "urls" / index).invalid(error)
+    if upstream.dns is not None:
+        try:
+            dns = parse_endpoint(upstream.dns)
+        except Invalid as error:
+            (place / "dns").invalid(error)
+        if upstream.urls:
+            (place / "dns").problem("conflicting-keys", "dns stands instead of urls", "leave out one", at_key=True)
+    elif not upstream.urls:
+        place.problem("missing-key", "the upstream has no address", "write urls: [http://host:port]", at_key=True)
+    return endpoints, dns
 
 
 def _compile_tls(tls: Tls, endpoints: list[Endpoint], place: Place) -> TlsPlan:

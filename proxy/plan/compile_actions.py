@@ -14,6 +14,7 @@ from proxy.expr.urltemplate import compile_url_template
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
+from proxy.plan.compile_resilience import compile_retry, compile_timeouts
 from proxy.plan.fields import compile_header_changes, compile_headers, optional
 from proxy.plan.lint import lint_calls, with_samples
 from proxy.plan.nodes import CallPlan, CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan, WebSocketPlan
@@ -129,6 +130,8 @@ def compile_proxy(
         response_headers=response,
         roots=request_roots([*request_reads, *response_reads]),
         websocket=_compile_websocket(action, methods, place / "websocket"),
+        retry=compile_retry(action.retry, place / "retry"),
+        timeouts=compile_timeouts(action.timeouts),
     )
 
 

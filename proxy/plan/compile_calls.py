@@ -20,6 +20,7 @@ from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper, warn_of_constant
 from proxy.plan.compile_cache import SAFE, compile_cache
 from proxy.plan.compile_fan import compile_fan, compile_keys
+from proxy.plan.compile_resilience import compile_hedge, compile_retry
 from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
 from proxy.plan.nodes import CallPlan, Field
@@ -138,6 +139,8 @@ class _Compiler:
             "select_text": call.select or "",
             "when": when,
             "when_each": fan is not None and any(reference.root in ("each", "batch") for reference in when_reads),
+            "retry": compile_retry(call.retry or defaults.retry, place / "retry"),
+            "hedge_s": compile_hedge(call, request["method"], place / "hedge"),
             "ok": statuses(tuple(call.ok)),
             "ok_if": _compile_ok_if(call, place),
             "pass_status": statuses(tuple(call.pass_status if "pass_status" in written else defaults.pass_status)),

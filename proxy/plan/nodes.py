@@ -13,12 +13,18 @@ from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
 from proxy.plan.graph import Graph
 from proxy.plan.routing import Router
+from proxy.policy.breaker import BreakerPlan
+from proxy.policy.retry import RetryPlan
 from proxy.problems import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamPlan:
-    """One named upstream. Two equal plans may share one pool, which is how pools live through a reload."""
+    """One named upstream. Two equal plans may share one pool, which is how pools live through a reload.
+
+    `weights` go with `endpoints`; none: all alike. With `dns` there are no endpoints: they are what its host resolves
+    to. `hash_key` is compiled from `hash_text` and reads `hash_roots` of the request.
+    """
 
     name: str
     endpoints: tuple["Endpoint", ...]
@@ -31,6 +37,41 @@ class UpstreamPlan:
     idle_s: float
     keepalive_s: float
     tls: "TlsPlan | None" = None
+    weights: tuple[int, ...] = ()
+    dns: "Endpoint | None" = None
+    balance: str = "p2c"
+    hash_text: str = ""
+    hash_key: Callable[[Scope], str | None] | None = field(default=None, compare=False, repr=False)
+    hash_roots: frozenset[str] = frozenset()
+    health: "HealthPlan | None" = None
+    outlier: "OutlierPlan | None" = None
+    slow_start_s: float = 0.0
+    max_pending: int = 1024
+    breaker: BreakerPlan | None = None
+    retry_budget: float = 0.2
+    deadline_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPlan:
+    """Active checks. `path` is from the root of the host, whatever the endpoint's targets start with."""
+
+    path: str
+    interval_s: float
+    timeout_s: float
+    passes: int
+    fails: int
+    statuses: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierPlan:
+    """Passive ejection. `statuses`: answers of 5xx count, and not only the lack of an answer."""
+
+    consecutive: int = 5
+    eject_for_s: float = 30.0
+    max_ejected: float = 0.5
+    statuses: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +97,14 @@ class Endpoint:
     host: str
     port: int
     base_path: str = ""
+    address: str = ""
+    """Where to connect to, if not to the host: one of its addresses."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in the log and the admin API: host and port, or address and port."""
+        name = self.address or self.host
+        return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
 
     @cached_property
     def authority(self) -> str:
@@ -144,6 +193,9 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     coalesce: bool = False
     set_cookie: bool = False
     client_checks: tuple[Callable[[Scope], None], ...] = ()
+    hash_key: Callable[[Scope], str | None] | None = None
+    retry: RetryPlan | None = None
+    hedge_s: float | None = None
     requires: tuple[int, ...] = ()
     fallback_requires: tuple[int, ...] = ()
     need: Need = READ
@@ -184,6 +236,9 @@ class ProxyPlan:
     response_headers: "HeaderPlan"
     roots: frozenset[str]
     websocket: "WebSocketPlan | None" = None
+    hash_key: Callable[[Scope], str | None] | None = None
+    retry: RetryPlan | None = None
+    timeouts: "TimeoutsPlan | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +247,15 @@ class WebSocketPlan:
 
     idle_s: float
     drain_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeoutsPlan:
+    """A route's own limits in place of its upstream's; None is the upstream's."""
+
+    connect_s: float | None
+    first_byte_s: float | None
+    idle_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +322,9 @@ class ServerPlan:
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
     send_s: float = 60.0
+    shed_lag_s: float = 0.01
+    shed_after_s: float = 1.0
+    shed_wait_s: float = 1.0
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

@@ -1,6 +1,7 @@
 """The services of a plan's routes: each action with the layers that its kind of answer passes."""
 
 from collections.abc import Mapping
+from random import Random
 
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
@@ -10,24 +11,38 @@ from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.policy.budget import Budget
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.passthrough import passthrough_action
 from proxy.service import Service, stack
-from proxy.upstream.exchange import Client
+from proxy.upstream.exchange import Client, Opening
+from proxy.upstream.extras import Extras
+from proxy.upstream.retrying import Retrying
 
 _CODINGS = find_codings()
+
+Budgets = dict[tuple[str, float], Budget]
+"""Of each upstream and share: kept over a reload, so that one does not pay out anew."""
 
 
 class Services(dict[str, Service]):
     """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
 
     def __init__(
-        self, plan: Plan, clients: Mapping[str, Client], observer: Observer, store: MemoryStore | None = None
+        self,
+        plan: Plan,
+        clients: Mapping[str, Client],
+        observer: Observer,
+        store: MemoryStore | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         super().__init__()
-        addresses = {name: (upstream.endpoints, upstream.host) for name, upstream in plan.upstreams.items()}
+        addresses = {
+            name: (upstream.endpoints, upstream.dns, upstream.host) for name, upstream in plan.upstreams.items()
+        }
         kept = MemoryStore(plan.server.cache_bytes) if store is None else store
-        self._shared = Shared(clients, addresses, Flights(), kept)
+        self._extras = _extras(plan, {} if budgets is None else budgets, observer)
+        self._shared = Shared(clients, addresses, Flights(), kept, self._extras)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
         self._clients = clients
@@ -45,9 +60,22 @@ class Services(dict[str, Service]):
                 return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
                 upstream = self._plan.upstreams[plan.upstream]
-                return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
+                client: Opening = self._clients[plan.upstream]
+                if plan.retry is not None:
+                    client = Retrying(client, plan.retry, self._extras[plan.upstream])
+                return passthrough_action(route, plan, client, upstream, self._observer)
             case ReplyPlan() as plan:
                 codings = _CODINGS if self._plan.server.compress else {}
                 return stack(reply_action(plan), finishing(etag=False, codings=codings))
             case RedirectPlan() as plan:
                 return redirect_action(plan)
+
+
+def _extras(plan: Plan, budgets: Budgets, observer: Observer) -> dict[str, Extras]:
+    extras = {}
+    chance = Random().random
+    for name, upstream in plan.upstreams.items():
+        share = upstream.retry_budget
+        budget = budgets.setdefault((name, share), Budget(share))
+        extras[name] = Extras(name, budget, observer, chance)
+    return extras

@@ -18,6 +18,7 @@ from proxy.events import Observer, RequestFinished
 from proxy.message import Headers, Request, Response
 from proxy.server.body import ClientBody
 from proxy.server.framing import fault_of
+from proxy.server.gate import Gate
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
 from proxy.server.tunnels import Tunnels
@@ -54,12 +55,14 @@ class Adapter:
         body_s: Callable[[], float],
         observer: Observer,
         send_s: Callable[[], float] = lambda: 60.0,
+        gate: Gate | None = None,
     ) -> None:
         self._service = service
         self._trusted = trusted
         self._body_s = body_s
         self._send_s = send_s
         self._observer = observer
+        self.gate = Gate(observer) if gate is None else gate
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -84,7 +87,17 @@ class Adapter:
                 return WholeAnswer(refused.status, refused.headers, refused.body, length=None, close=True)
             body = ClientBody(base, self._body_s)
             request = self._request(base, body)
-            response = await self._service(request)
+            gate = self.gate
+            if gate.active < gate.limit:
+                gate.active += 1
+            elif (shed := await gate.wait(base)) is not None:
+                return shed
+            try:
+                response = await self._service(request)
+            finally:
+                gate.active -= 1
+                if gate.waiting:
+                    gate.leave()
             if response.stream is not None:
                 if response.status == 101:
                     self._own_headers(request, response)

@@ -15,7 +15,7 @@ from proxy.message import BodyStream, CallRecord, Headers, Request, Response, en
 from proxy.plan.fields import header_values
 from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
 from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake, switched
-from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
+from proxy.upstream.exchange import Head, Limits, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
 VIA = "1.1 proxy-composer"
 # What a client says of the path it came: believed from trusted proxies only, so always written anew.
@@ -31,9 +31,14 @@ _FORWARDED = (
 
 
 def passthrough_action(
-    route: RoutePlan, plan: ProxyPlan, upstream: Opening, upstream_plan: UpstreamPlan, observer: Observer
+    route: RoutePlan,
+    plan: ProxyPlan,
+    upstream: Opening,
+    upstream_plan: UpstreamPlan,
+    observer: Observer,
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
+    limits = _limits(plan, upstream_plan)
 
     async def pass_through(request: Request) -> Response:
         upgrade = asks_for_websocket(request.headers)
@@ -49,7 +54,10 @@ def passthrough_action(
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
             upgrade=upgrade,
+            limits=limits,
         )
+        if plan.hash_key is not None:
+            outgoing.key = plan.hash_key(scope)
         body = await (request.open_body or request.read_body)(request.max_body)
         if isinstance(body, BodyStream):
             outgoing.stream = body
@@ -94,16 +102,19 @@ class _Call:
         """
         waiting = True
         try:
-            async with asyncio.timeout_at(self._request.received_at + timeout_s) as limit:
+            outgoing.deadline = self._request.received_at + timeout_s
+            async with asyncio.timeout_at(outgoing.deadline) as limit:
                 if outgoing.stream is not None:
 
                     def sent() -> None:
                         self.sent = True
                         if waiting:
-                            limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+                            outgoing.deadline = asyncio.get_running_loop().time() + timeout_s
+                            limit.reschedule(outgoing.deadline)
 
                     self.sent = False
                     outgoing.sent = sent
+                    outgoing.deadline = None
                     limit.reschedule(None)
                 return await upstream.open(outgoing)
         except TimeoutError:
@@ -135,6 +146,17 @@ def _switched(
         raise
     call.ended(answer.status, None)
     return response
+
+
+def _limits(plan: ProxyPlan, upstream: UpstreamPlan) -> Limits | None:
+    own = plan.timeouts
+    if own is None:
+        return None
+    return Limits(
+        upstream.connect_s if own.connect_s is None else own.connect_s,
+        upstream.first_byte_s if own.first_byte_s is None else own.first_byte_s,
+        upstream.idle_s if own.idle_s is None else own.idle_s,
+    )
 
 
 def _response(request: Request, answer: StreamedResponse) -> Response:

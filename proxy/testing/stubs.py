@@ -9,10 +9,11 @@ from multidict import CIMultiDict
 
 from proxy.config.model import Stub
 from proxy.document import encode_json
-from proxy.errors import UpstreamFailed, UpstreamUnreachable
+from proxy.errors import UpstreamFailed
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Arrived, Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
+from proxy.upstream.http1.connection import Unanswered
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class StubUpstream:
         if stub.delay is not None:
             await asyncio.sleep(stub.delay)
         if stub.drop:
-            raise UpstreamUnreachable("the stub broke the connection")
+            raise Unanswered("the stub broke the connection")
         body = stub.body.encode() if stub.body is not None else _json(stub)
         headers = CIMultiDict({"Content-Type": "application/json", **stub.headers})
         return UpstreamResponse.of(stub.status, headers, body)

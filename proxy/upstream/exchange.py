@@ -21,12 +21,24 @@ Pairs = list[tuple[str, str]]
 """Fields as text, in order: cheaper than a dictionary where nobody looks one up."""
 
 
+class Limits(Struct, frozen=True):
+    """How long an upstream may take to be connected to, to begin its answer, and to pause, in seconds."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+
+
 class UpstreamRequest(Struct, kw_only=True):
     """`target` is path and query in ASCII, ready for the wire; `max_body` bounds the answer's bytes.
 
+    `key` is what a hash chooses the endpoint by. `deadline` is when (in the loop's time) whoever asks will not wait any
+    longer: cancelled after it, the endpoint was too slow; before, somebody went away. `tried` are the endpoints that
+    have had it, where it may go to several.
+
     The rest is for `open` alone. `stream` is a body that is sent as it comes, instead of `body`; `sent` is told when
     all of the request has been written; `inform` is given early hints (RFC 8297); `upgrade`: the headers ask for
-    another protocol, and 101 is an answer.
+    another protocol, and 101 is an answer. `limits` stand instead of the upstream's own.
     """
 
     method: str
@@ -34,10 +46,14 @@ class UpstreamRequest(Struct, kw_only=True):
     headers: Pairs
     body: bytes | None
     max_body: int
+    key: str | None = None
+    deadline: float | None = None
+    tried: list[object] | None = None
     stream: BodyStream | None = None
     sent: Callable[[], None] | None = None
     inform: Callable[[int, RawHeaders], None] | None = None
     upgrade: bool = False
+    limits: "Limits | None" = None
 
 
 # Fields with a say in what is made of an answer.
@@ -108,6 +124,10 @@ class StreamedResponse(BodyStream):
     def whole(self) -> bytes | None:
         raise NotImplementedError
 
+    def when_over(self, work: Callable[[], None]) -> None:
+        """Do something once, when nothing more of this exchange is to come; now, if it is over."""
+        work()
+
     @property
     def duplex(self) -> "Duplex | None":
         """The connection itself, after 101."""
@@ -143,6 +163,10 @@ Done = Callable[[UpstreamResponse | Exception], None]
 
 Cancel = Callable[[], "asyncio.Future[Any] | None"]
 """Ends a request that nobody waits for any more. Gives what is then still to be waited for, if anything."""
+
+
+Begin = Callable[[UpstreamRequest, Done], Cancel]
+"""`Upstream.begin`, or something around it."""
 
 
 class Upstream(Protocol):

@@ -1,13 +1,20 @@
 """Owns the upstream clients. A generation takes the ones it needs; one that no generation needs is closed.
 
-Clients are found by their whole plan, so an upstream that a reload did not change keeps its connections.
+Clients are found by their whole plan, so an upstream that a reload did not change keeps everything. One that it did
+change gets a new client, which shares the connections to the endpoints that stay (`pools`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from proxy.events import Event, Observer
 from proxy.plan.nodes import UpstreamPlan
 from proxy.upstream.client import UpstreamClient
+from proxy.upstream.pools import Pools
+
+
+def _ignore(event: Event) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -19,8 +26,10 @@ class _Held:
 class Registry:
     """Reference-counted clients by plan."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer = _ignore) -> None:
+        self._observer = observer
         self._held: dict[UpstreamPlan, _Held] = {}
+        self._pools = Pools()
 
     def take(self, plans: Iterable[UpstreamPlan]) -> dict[str, UpstreamClient]:
         """Clients for these plans, by upstream name; new ones where there is none yet."""
@@ -28,7 +37,7 @@ class Registry:
         for plan in plans:
             held = self._held.get(plan)
             if held is None:
-                held = self._held[plan] = _Held(UpstreamClient(plan))
+                held = self._held[plan] = _Held(UpstreamClient(plan, self._observer, self._pools))
             held.users += 1
             taken[plan.name] = held.client
         return taken

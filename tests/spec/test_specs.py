@@ -6,6 +6,7 @@ Each `##` section with a `@config` block is one case. Blocks:
     yaml @file NAME           one more file beside it
     yaml @stub NAME           what that upstream answers: a list of {request, status, json|body, headers, fault, hits}
     yaml @test                requests and answers: a list of {request, headers, body, expect}
+    (`turns` of a stub's answer is a list of what is said first, second …, the last one over and over)
     (a header that is a list in `headers` of a stub or of `expect` stands several times)
     text @problems            instead of tests: every problem that `check` prints, in order
 
@@ -87,8 +88,10 @@ class Stub:
         wanted = f"{request.method} {request.raw_path}"
         for index, answer in enumerate(self.answers):
             if answer["request"] == wanted:
+                turns = answer.get("turns", [{}])
+                turn = turns[min(self.hits[index], len(turns) - 1)]
                 self.hits[index] += 1
-                return await self._answer(request, answer)
+                return await self._answer(request, {**answer, **turn})
         self.unexpected.append(wanted)
         return web.json_response({"unexpected": wanted}, status=500)
 

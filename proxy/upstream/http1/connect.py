@@ -8,7 +8,7 @@ from ssl import SSLContext
 
 from aiohappyeyeballs import start_connection
 
-from proxy.errors import UpstreamTimeout, UpstreamUnreachable
+from proxy.errors import ConnectTimeout, UpstreamUnreachable
 from proxy.plan.nodes import Endpoint
 from proxy.upstream.http1.connection import Connection
 
@@ -28,12 +28,12 @@ class Secure:
 async def connect(
     endpoint: Endpoint, secure: Secure | None, limit_s: float, make: Callable[[], Connection]
 ) -> Connection:
-    """A connection, with its TLS handshake done. Raises `UpstreamTimeout` or `UpstreamUnreachable`."""
+    """A connection, with its TLS handshake done. Raises `ConnectTimeout` or `UpstreamUnreachable`."""
     try:
         async with asyncio.timeout(limit_s):
             return await _connect(endpoint, secure, limit_s, make)
     except TimeoutError:
-        raise UpstreamTimeout(f"no connection within {limit_s:g} s") from None
+        raise ConnectTimeout(f"no connection within {limit_s:g} s") from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise UpstreamUnreachable("the upstream could not be reached", internal=str(error)) from None
 
@@ -42,7 +42,7 @@ async def _connect(
     endpoint: Endpoint, secure: Secure | None, limit_s: float, make: Callable[[], Connection]
 ) -> Connection:
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    addresses = await loop.getaddrinfo(endpoint.address or endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     # uvloop's own create_connection tries one address after the other.
     connected = await start_connection(addresses, happy_eyeballs_delay=_DELAY_S, interleave=_INTERLEAVE, loop=loop)
     if secure is None:

@@ -27,6 +27,8 @@ _NO_BODY = frozenset({204, 304})
 class Unanswered(UpstreamUnreachable):
     """The connection ended before any byte of an answer: if it was kept from before, the request may be sent again."""
 
+    unsent = False  # nobody knows
+
 
 class Connection(asyncio.Protocol):
     """`released` is called once an exchange has ended: with True if the connection may be used again."""
@@ -43,6 +45,7 @@ class Connection(asyncio.Protocol):
         "_in_head",
         "_last",
         "_left",
+        "_limits",
         "_loop",
         "_parser",
         "_paused",
@@ -72,8 +75,8 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._heads = heads
         self._loop = asyncio.get_running_loop()
-        self._first_byte_s = first_byte_s
-        self._idle_s = idle_s
+        self._limits = first_byte_s, idle_s
+        self._first_byte_s, self._idle_s = self._limits
         self._released = released
         self._receiver: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -96,8 +99,13 @@ class Connection(asyncio.Protocol):
 
     # Of the pool.
 
-    def send(self, data: bytes, receiver: Receiver, *, more: bool = False) -> None:
-        """Write a request; `receiver` gets its answer. One at a time. `more`: its body follows, see below."""
+    def send(
+        self, data: bytes, receiver: Receiver, *, more: bool = False, limits: tuple[float, float] | None = None
+    ) -> None:
+        """Write a request; `receiver` gets its answer. One at a time. `more`: its body follows, see below.
+
+        `limits` are the seconds until the first byte and between two, where they are not those of the connection.
+        """
         assert self.transport is not None
         assert self._receiver is None
         self._receiver = receiver
@@ -105,6 +113,12 @@ class Connection(asyncio.Protocol):
         self._sending = more
         self.used += 1
         self._last = now = self._loop.time()
+        wanted = limits or self._limits
+        if wanted != (self._first_byte_s, self._idle_s):
+            self._first_byte_s, self._idle_s = wanted
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         if self._timer is None:  # it lives on from one exchange to the next: making one costs more than looking again
             self._timer = self._loop.call_at(now + min(self._first_byte_s, self._idle_s), self._look)
         self.transport.write(data)

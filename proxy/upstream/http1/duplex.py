@@ -16,6 +16,19 @@ class Duplex(asyncio.Protocol):
         self._paused = self._taken = self._over = False
         transport.set_protocol(self)
 
+    def when_lost(self, work: Callable[[], None]) -> None:
+        """Do something more when the connection is gone."""
+        if self._over:
+            work()
+            return
+        lost = self._lost
+
+        def both() -> None:
+            lost()
+            work()
+
+        self._lost = both
+
     def take(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
         """The transport, whose protocol is now another, and what has come so far.
 

@@ -37,7 +37,7 @@ class Pool:
         self._open: set[Connection] = set()
         self._connecting = 0
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._closed = False
+        self._closed = self._retired = False
         self._heads = Heads()
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class Pool:
             raise RuntimeError("the pool is closed")
         data = self._encode(request)
         while True:
-            connection = self._take() or await self._acquire()
+            connection = self._take() or await self._acquire(self._plan.connect_s)
             kept = connection.used > 0
             try:
                 return await self._exchange(connection, data, request)
@@ -97,7 +97,8 @@ class Pool:
         # Once a body that cannot be read again has begun, there is no second time.
         repeatable = request.method in _SAFE and request.stream is None
         while True:
-            connection = self._take() or await self._acquire()
+            connect_s = self._plan.connect_s if request.limits is None else request.limits.connect_s
+            connection = self._take() or await self._acquire(connect_s)
             kept = connection.used > 0
             answer = Streamed(connection, request)
             answer.send(data, request)
@@ -140,8 +141,10 @@ class Pool:
             connection.close()
         return None
 
-    async def _acquire(self) -> Connection:
+    async def _acquire(self, connect_s: float) -> Connection:
         """A new connection, or the first that comes free."""
+        if len(self._waiting) >= self._plan.max_pending:
+            raise UpstreamBusy(f"{len(self._waiting)} requests wait for a connection already")
         deadline = self._loop.time() + self._plan.pool_s
         while len(self._open) + self._connecting >= self._plan.max_connections:
             waiter: asyncio.Future[Connection | None] = self._loop.create_future()
@@ -156,18 +159,18 @@ class Pool:
                 raise
             if connection is not None and not connection.closed:
                 return connection
-        return await self._connect()
+        return await self._connect(connect_s)
 
     def _pass_on(self, waiter: "asyncio.Future[Connection | None]") -> None:
         """Somebody stopped waiting just as it was their turn: it is the next one's."""
         if waiter.done() and not waiter.cancelled() and (connection := waiter.result()) is not None:
             self._give_back(connection)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, limit_s: float) -> Connection:
         self._connecting += 1
         plan = self._plan
         try:
-            connection = await connect(self._endpoint, self._secure, plan.connect_s, self._make)
+            connection = await connect(self._endpoint, self._secure, limit_s, self._make)
         finally:
             self._connecting -= 1
             if self._waiting and len(self._open) + self._connecting < plan.max_connections:
@@ -185,12 +188,19 @@ class Pool:
             self._forget(connection)
 
     def _give_back(self, connection: Connection) -> None:
-        if not self._waiting or not self._wake(connection):
+        if self._waiting and self._wake(connection):
+            return
+        if self._retired:
+            self._forget(connection)
+            connection.close()
+        else:
             self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
         if connection in self._open:
             self._open.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)  # the upstream closed it
             self._wake(None)
 
     def _wake(self, connection: Connection | None) -> bool:
@@ -203,10 +213,15 @@ class Pool:
         return False
 
     def _drop_idle(self) -> None:
-        for connection in self._idle:
+        dropped, self._idle = self._idle, []
+        for connection in dropped:
             self._forget(connection)
             connection.close()
-        self._idle.clear()
+
+    def retire(self) -> None:
+        """There will be no more requests: those under way end, and no connection is kept."""
+        self._retired = True
+        self._drop_idle()
 
     def close(self) -> None:
         """Close every connection; whoever still waits for an answer gets none."""

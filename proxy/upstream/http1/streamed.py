@@ -30,6 +30,7 @@ class Streamed(StreamedResponse):
         "_ended",
         "_error",
         "_loop",
+        "_over",
         "_size",
         "_upload",
         "_waiter",
@@ -58,6 +59,7 @@ class Streamed(StreamedResponse):
         self._waiter: asyncio.Future[None] | None = None
         self._upload: Upload | None = None
         self._duplex: Duplex | None = None
+        self._over: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         state = "failed" if self._error is not None else "ended" if self._ended else "open"
@@ -66,13 +68,23 @@ class Streamed(StreamedResponse):
     def send(self, head: bytes, request: UpstreamRequest) -> None:
         """Put the request on the wire, or its head, with its body to follow."""
         body = request.stream
-        self._connection.send(head, self, more=body is not None)
+        limits = None if request.limits is None else (request.limits.first_byte_s, request.limits.idle_s)
+        self._connection.send(head, self, more=body is not None, limits=limits)
         if body is not None:
             self._upload = Upload(self._connection, body, request.sent, self._not_sent)
         elif request.sent is not None:
             request.sent()
 
     # Of whoever asked.
+
+    def when_over(self, work: Callable[[], None]) -> None:
+        """Do something once, when nothing more of this exchange is to come; now, if it is over."""
+        if self._duplex is not None:
+            self._duplex.when_lost(work)
+        elif self._ended:
+            work()
+        else:
+            self._over = work
 
     @property
     def duplex(self) -> Duplex | None:
@@ -122,6 +134,7 @@ class Streamed(StreamedResponse):
             self._error = GatewayError("something went wrong here", internal="an answer was read after it was closed")
             self._chunks.clear()
             self._connection.cancel(self)
+            self._tell_over()
             self._wake()
 
     # Of the connection.
@@ -145,6 +158,7 @@ class Streamed(StreamedResponse):
 
     def ended(self) -> None:
         self._ended = True
+        self._tell_over()
         self._stop_upload()
         self._wake()
 
@@ -158,6 +172,7 @@ class Streamed(StreamedResponse):
     def failed(self, error: Exception) -> None:
         self._error = error
         self._ended = True
+        self._tell_over()
         self._stop_upload()
         if not self._begun.done():
             self._begun.set_result(None)
@@ -193,6 +208,11 @@ class Streamed(StreamedResponse):
     def _stop_upload(self) -> None:
         if self._upload is not None and not self._upload.done:
             self._upload.stop()
+
+    def _tell_over(self) -> None:
+        if self._over is not None:
+            over, self._over = self._over, None
+            over()
 
     def _wake(self) -> None:
         if self._waiter is not None:

@@ -26,7 +26,7 @@ def test_a_good_document_becomes_a_model() -> None:
     assert checked is not None
     assert problems == []
     assert [(index, route.name) for index, route in checked.routes] == [(0, "a")]
-    assert checked.config.upstreams["u"].urls == ["http://u"]
+    assert [one.url for one in checked.config.upstreams["u"].urls] == ["http://u"]
 
 
 def test_an_unknown_key_is_named_at_the_key_with_the_nearest() -> None:

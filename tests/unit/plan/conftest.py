@@ -1,12 +1,13 @@
 """A plan from the text of a routes.yaml."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from proxy.loading import load
 from proxy.plan.nodes import Plan
+from proxy.problems import Problem
 
 PlanOf = Callable[[str], Plan]
 CodesOf = Callable[[str], list[str]]
@@ -28,5 +29,14 @@ def codes_of(tmp_path: Path) -> CodesOf:
     def make(text: str) -> list[str]:
         (tmp_path / "routes.yaml").write_text(text)
         return [problem.code for problem in load(str(tmp_path / "routes.yaml"), {}).problems]
+
+    return make
+
+
+@pytest.fixture
+def problems_of(tmp_path: Path) -> Callable[[str], Sequence[Problem]]:
+    def make(text: str) -> Sequence[Problem]:
+        (tmp_path / "routes.yaml").write_text(text)
+        return load(str(tmp_path / "routes.yaml"), {}).problems
 
     return make
