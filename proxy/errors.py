@@ -168,6 +168,7 @@ class UpstreamTimeout(UpstreamFailed):
 class ConnectTimeout(UpstreamTimeout):
     """No connection came about in time."""
 
+    code = "connect_timeout"
     unsent = True
 
 
