@@ -238,7 +238,7 @@ class Run:
         self._asks[call.index] = Ask(call, self._way(call), request, ended, self._crashed)
 
     def _answered(self, call: CallPlan, request: UpstreamRequest, outcome: Outcome, status: int, s: float) -> None:
-        record = self._log(call, outcome, status, s)
+        record = self._log(call, outcome, status, s, 1 if request.extra is None else 1 + len(request.extra))
         self._watcher.called(call, record)
         if call.cache is not None:
             outcome = self._keeping().keep(call, request, outcome)
@@ -256,7 +256,8 @@ class Run:
 
         def ended() -> None:
             outcome = judge_all(call, fanned.parts)
-            self._log(call, outcome, _last_status(fanned.parts), monotonic() - started, crowd.size)
+            extra = sum(len(part.request.extra) for part in fanned.parts if part.request and part.request.extra)
+            self._log(call, outcome, _last_status(fanned.parts), monotonic() - started, crowd.size + extra)
             self._finish(call.index, outcome)
 
         crowd = Crowd(call, self._way(call), fanned.parts, answered, ended, self._crashed)

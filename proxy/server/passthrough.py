@@ -67,10 +67,10 @@ def passthrough_action(
         try:
             answer = await call.open(upstream, outgoing, route.timeout_s)
         except GatewayError as error:
-            call.ended(0, error.code)
+            call.ended(0, error.code, outgoing)
             raise
         except BaseException:
-            call.ended(0, None)
+            call.ended(0, None, outgoing)
             raise
         if answer.status == 101:
             return _switched(request, answer, plan, call, route.name, scope)
@@ -78,7 +78,7 @@ def passthrough_action(
         # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
         response.close = not call.sent and (response.stream is None or answer.status >= 300)
         change_headers(response.headers, plan.response_headers, scope)
-        response.at_end(lambda: call.ended(answer.status, response.error))
+        response.at_end(lambda: call.ended(answer.status, response.error, outgoing))
         return response
 
     return pass_through
@@ -122,11 +122,12 @@ class _Call:
         finally:
             waiting = False
 
-    def ended(self, status: int, error: str | None) -> None:
+    def ended(self, status: int, error: str | None, outgoing: UpstreamRequest | None = None) -> None:
         """The answer is over, or there is none."""
         seconds = monotonic() - self._started
         began = round((self._started - self._request.received_at) * 1000, 3)
-        record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, started_ms=began)
+        requests = 1 if outgoing is None or outgoing.extra is None else 1 + len(outgoing.extra)
+        record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, requests, began)
         self._request.calls.append(record)
         self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
 

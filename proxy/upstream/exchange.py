@@ -34,7 +34,7 @@ class UpstreamRequest(Struct, kw_only=True):
 
     `key` is what a hash chooses the endpoint by. `deadline` is when (in the loop's time) whoever asks will not wait any
     longer: cancelled after it, the endpoint was too slow; before, somebody went away. `tried` are the endpoints that
-    have had it, where it may go to several.
+    have had it, where it may go to several. `extra` has a word for each time that it was sent besides the first.
 
     The rest is for `open` alone. `stream` is a body that is sent as it comes, instead of `body`; `sent` is told when
     all of the request has been written; `inform` is given early hints (RFC 8297); `upgrade`: the headers ask for
@@ -49,6 +49,7 @@ class UpstreamRequest(Struct, kw_only=True):
     key: str | None = None
     deadline: float | None = None
     tried: list[object] | None = None
+    extra: list[str] | None = None
     stream: BodyStream | None = None
     sent: Callable[[], None] | None = None
     inform: Callable[[int, RawHeaders], None] | None = None

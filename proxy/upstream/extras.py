@@ -18,9 +18,11 @@ class Extras(Struct, frozen=True):
     observer: Observer
     chance: Callable[[], float]
 
-    def take(self, kind: str) -> bool:
-        """Whether there may be an extra request, a `retry` or a `hedge`, now."""
+    def take(self, kind: str, request: UpstreamRequest) -> bool:
+        """Whether a request may be sent once more now, as a `retry` or a `hedge`; it is then counted."""
         allowed = self.budget.take(monotonic())
+        if allowed and request.extra is not None:
+            request.extra.append(kind)
         self.observer(ExtraRequest(self.upstream, kind, "sent" if allowed else "denied"))
         return allowed
 

@@ -36,7 +36,7 @@ class _Race:
         self._running: dict[int, Cancel] = {}
         self._timer: asyncio.TimerHandle | None = None
         if request.tried is None:
-            request.tried = []
+            request.tried, request.extra = [], []
 
     def start(self, after_s: float) -> None:
         """Begin the first. Raises what makes the request impossible to send."""
@@ -53,7 +53,7 @@ class _Race:
 
     def _second(self) -> None:
         self._timer = None
-        if not self._extras.take("hedge"):
+        if not self._extras.take("hedge", self._request):
             return
         try:
             self._running[1] = self._begin(self._request, partial(self._ended, 1))

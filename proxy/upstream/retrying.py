@@ -51,7 +51,7 @@ class _Attempts:
         self._cancel: Cancel | None = None
         self._again: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
-        request.tried = []
+        request.tried, request.extra = [], []
 
     def go(self) -> None:
         """Begin the next attempt. Raises what makes the request impossible to send."""
@@ -108,7 +108,7 @@ class Retrying:
     async def open(self, request: UpstreamRequest, /) -> StreamedResponse:
         """The head of the last attempt's answer. Raises what the last attempt raised."""
         self._extras.budget.asked(self._loop.time())
-        request.tried = []
+        request.tried, request.extra = [], []
         attempt = 0
         while True:
             attempt += 1
@@ -172,7 +172,7 @@ def next_attempt(
         return None
     remaining = None if request.deadline is None else request.deadline - now
     seconds = wait_for(plan, attempt, extras.chance(), asked_for, remaining)
-    if seconds is None or not extras.take("retry"):
+    if seconds is None or not extras.take("retry", request):
         return None
     return seconds
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, DummyCookieJar, web
 from aiohttp.test_utils import RawTestServer
 
-from proxy.events import BreakerChanged, Event, ExtraRequest
+from proxy.events import BreakerChanged, Event, ExtraRequest, RequestFinished
 from proxy.gateway import Gateway
 from proxy.server.listener import Listener
 
@@ -238,3 +238,11 @@ async def test_in_an_overload_who_waits_too_long_is_refused_and_the_others_are_a
             go.set()
         assert sorted(task.result() for task in asked) == [200] * 16 + [503] * 4
         assert (gate.active, gate.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["/page", "/raw"])
+async def test_the_log_says_how_often_a_request_was_sent(path: str, tmp_path: Path) -> None:
+    async with world(tmp_path, "", ROUTES % (RETRY, RETRY), Endpoint(ill), Endpoint(fine)) as here:
+        assert await here.ask(path) == 200
+        (finished,) = here.said(RequestFinished)
+        assert [(call.status, call.requests) for call in finished.request.calls] == [(200, 2)]

@@ -8,8 +8,10 @@ from tests.unit.upstream.scripted import Scripted, Told, answer, end_of, extras,
 def test_who_is_told_hears_what_the_budget_says() -> None:
     told = Told()
     mine = extras(told, share=0.0)
-    while mine.take("retry"):
+    asked = request(extra=[])
+    while mine.take("retry", asked):
         pass
+    assert asked.extra == ["retry"] * 10
     assert told[0] == ExtraRequest("u", "retry", "sent")
     assert told[-1] == ExtraRequest("u", "retry", "denied")
 

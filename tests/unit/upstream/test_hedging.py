@@ -16,7 +16,7 @@ def run(way: Scripted, told: Told | None = None, share: float = 0.2, spent: int 
     async def work() -> Any:
         mine = extras(Told() if told is None else told, share)
         for _ in range(spent):
-            mine.take("retry")
+            mine.take("retry", request())
         return await end_of(hedging(way.begin, 0.06, mine), request())
 
     return run_virtually(work())
@@ -47,6 +47,7 @@ def test_the_second_goes_to_another_endpoint() -> None:
     run(way)
     assert way.requests[0].tried is way.requests[1].tried
     assert way.requests[0].tried is not None
+    assert way.requests[0].extra == ["hedge"]
 
 
 def test_a_failure_in_time_is_the_end() -> None:

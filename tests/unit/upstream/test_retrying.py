@@ -42,6 +42,7 @@ def test_each_wait_may_be_twice_the_one_before() -> None:
     way = Scripted((0, BAD), (0, UpstreamUnreachable()), (0, GOOD))
     assert run(way) is GOOD
     assert [at for what, _, at in way.log if what == "begun"] == [0.0, 0.1, 0.3]
+    assert way.requests[0].extra == ["retry", "retry"]
 
 
 def test_the_last_end_is_the_requests_own() -> None:
