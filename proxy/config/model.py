@@ -297,7 +297,13 @@ class Server(Strict):
     send_timeout: Seconds = 60.0
     """How long a client may take nothing of an answer that is passed on as it comes."""
     trusted_proxies: list[str] = Field(default_factory=list)
-    """Addresses or networks whose X-Forwarded-* headers are believed."""
+    """Addresses or networks that are believed about the way a request came."""
+    forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
+    """The headers that upstreams of proxy routes are told that way by, and that trusted proxies are believed."""
+    id: str = Field(default="proxy-composer", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What this gateway is called in Via."""
+    max_passes: int = Field(default=5, ge=1)
+    """A request whose Via names this gateway so often goes round in a circle: 508."""
     cache_size: Bytes = 64 * 1024 * 1024
     """What kept answers of calls may take of memory; those used longest ago go first."""
     compress: bool = True

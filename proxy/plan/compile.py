@@ -72,6 +72,9 @@ def _server_plan(server: Server) -> ServerPlan:
         compress=server.compress,
         cache_bytes=server.cache_size,
         send_s=server.send_timeout,
+        id=server.id,
+        forwarded=server.forwarded,
+        max_passes=server.max_passes,
     )
 
 

@@ -248,7 +248,11 @@ class RoutePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlan:
-    """What holds for every route."""
+    """What holds for every route.
+
+    `id` is our name in Via; a request with it from so many passes as `max_passes` goes round in a circle. `forwarded`:
+    the fields that an upstream is told the way by.
+    """
 
     max_target: int
     max_body: int
@@ -258,6 +262,9 @@ class ServerPlan:
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
     send_s: float = 60.0
+    id: str = "proxy-composer"
+    forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
+    max_passes: int = 5
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

@@ -45,7 +45,8 @@ class Services(dict[str, Service]):
                 return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
                 upstream = self._plan.upstreams[plan.upstream]
-                return passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)
+                client = self._clients[plan.upstream]
+                return passthrough_action(route, plan, client, upstream, self._plan.server, self._observer)
             case ReplyPlan() as plan:
                 codings = _CODINGS if self._plan.server.compress else {}
                 return stack(reply_action(plan), finishing(etag=False, codings=codings))

@@ -4,36 +4,29 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from multidict import CIMultiDict
-
 from proxy.clock import monotonic
 from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
 from proxy.events import CallFinished, Observer
 from proxy.expr.scope import Scope
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
-from proxy.plan.fields import header_values
-from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
+from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
+from proxy.server.forwarding import change_headers, request_headers, via_of
 from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake, switched
 from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
-VIA = "1.1 proxy-composer"
-# What a client says of the path it came: believed from trusted proxies only, so always written anew.
-_FORWARDED = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "host",
-    "content-length",
-)
-
 
 def passthrough_action(
-    route: RoutePlan, plan: ProxyPlan, upstream: Opening, upstream_plan: UpstreamPlan, observer: Observer
+    route: RoutePlan,
+    plan: ProxyPlan,
+    upstream: Opening,
+    upstream_plan: UpstreamPlan,
+    server: ServerPlan,
+    observer: Observer,
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
+    make_headers = request_headers(plan, upstream_plan, server)
+    via = via_of(server)
 
     async def pass_through(request: Request) -> Response:
         upgrade = asks_for_websocket(request.headers)
@@ -41,10 +34,13 @@ def passthrough_action(
             check_handshake(request, plan.websocket)
         scope = await build_scope(request, plan.roots)
         query = f"?{request.query}" if request.has_query else ""
+        headers = make_headers(request, scope)
+        if upgrade:
+            ask_upstream(headers)
         outgoing = UpstreamRequest(
             method=request.method,
             target=plan.rewrite(request.path) + query,
-            headers=list(_request_headers(request, plan, upstream_plan, scope, upgrade=upgrade).items()),
+            headers=list(headers.items()),
             body=None,
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
@@ -65,8 +61,8 @@ def passthrough_action(
             call.ended(0, None)
             raise
         if answer.status == 101:
-            return _switched(request, answer, plan, call, route.name, scope)
-        response = _response(request, answer)
+            return _switched(request, answer, plan, call, route.name, scope, via)
+        response = _response(request, answer, via)
         # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
         response.close = not call.sent and (response.stream is None or answer.status >= 300)
         change_headers(response.headers, plan.response_headers, scope)
@@ -121,12 +117,12 @@ class _Call:
 
 
 def _switched(
-    request: Request, answer: StreamedResponse, plan: ProxyPlan, call: "_Call", route: str, scope: Scope
+    request: Request, answer: StreamedResponse, plan: ProxyPlan, call: "_Call", route: str, scope: Scope, via: str
 ) -> Response:
     """The connection becomes a WebSocket; as a call, this is where it ends."""
     assert plan.websocket is not None  # otherwise it was not asked for, and the connection has refused it
     headers = end_to_end(answer.headers, drop=("content-length",))
-    headers.add("Via", VIA)
+    headers.add("Via", via)
     change_headers(headers, plan.response_headers, scope)
     try:
         response = switched(request, answer, headers, plan.websocket, route)
@@ -137,9 +133,9 @@ def _switched(
     return response
 
 
-def _response(request: Request, answer: StreamedResponse) -> Response:
+def _response(request: Request, answer: StreamedResponse, via: str) -> Response:
     headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
-    headers.add("Via", VIA)
+    headers.add("Via", via)
     whole = answer.whole
     if whole is not None:
         return Response(answer.status, headers, whole, chunked=answer.length is None)
@@ -148,38 +144,6 @@ def _response(request: Request, answer: StreamedResponse) -> Response:
     return Response(answer.status, headers, stream=answer)
 
 
-def _request_headers(
-    request: Request, plan: ProxyPlan, upstream: UpstreamPlan, scope: Scope, *, upgrade: bool
-) -> CIMultiDict[str]:
-    headers = end_to_end(request.headers, drop=_FORWARDED)
-    if upstream.host == "preserve":
-        headers["Host"] = request.host
-    elif upstream.host != "upstream":
-        headers["Host"] = upstream.host
-    headers["X-Forwarded-For"] = request.client_ip
-    headers["X-Forwarded-Proto"] = request.scheme
-    if request.host:
-        headers["X-Forwarded-Host"] = request.host
-    headers["X-Request-Id"] = request.id
-    if any("trailers" in value.lower() for value in request.headers.getall("TE", ())):
-        headers["TE"] = "trailers"  # all that a proxy without codings of its own can pass on (RFC 9110 §10.1.4)
-        headers["Connection"] = "TE"
-    headers.add("Via", VIA)
-    change_headers(headers, plan.request_headers, scope)
-    if upgrade:
-        ask_upstream(headers)
-    return headers
-
-
 def _inform(inform: Callable[[int, Headers], None], status: int, raw_headers: RawHeaders) -> None:
     headers = Head(status, raw_headers).headers
     inform(status, end_to_end(headers, drop=("content-length",)))
-
-
-def change_headers(headers: CIMultiDict[str], plan: HeaderPlan, scope: Scope) -> None:
-    """Remove, set, then add, as the route says."""
-    for name in plan.remove:
-        headers.popall(name, None)
-    headers.update(header_values(plan.set, scope))
-    for name, value in header_values(plan.add, scope):
-        headers.add(name, value)
