@@ -4,6 +4,7 @@ Expressions are checked later, by the compiler that needs their meaning; here th
 ever read while a request runs.
 """
 
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -118,6 +119,38 @@ class HeaderChanges(Strict):
     response: HeaderRules = Field(default_factory=one(HeaderRules))
 
 
+def _word_or_mapping(word: str, *kinds: type) -> BeforeValidator:
+    """A validator for one word, or a mapping to values of these kinds."""
+
+    def validate(value: object) -> object:
+        if value is None or value == word:
+            return value
+        if not isinstance(value, dict) or not all(isinstance(inner, kinds) for inner in value.values()):
+            raise complain("wrong-type", f"this is neither {word!r} nor a mapping of names", f"write {word}")
+        return value
+
+    return BeforeValidator(validate)
+
+
+class Cookies(Strict):
+    """Changes to the cookies of an upstream. `cookies: rewrite` is short for `{path: rewrite, domain: remove}`."""
+
+    path: Annotated[Literal["rewrite"] | dict[str, str] | None, _word_or_mapping("rewrite", str)] = None
+    """`rewrite`: back through the path rule; or prefixes, as {"/v1": "/files"}, the longest first."""
+    domain: Annotated[Literal["remove"] | dict[str, str | None] | None, _word_or_mapping("remove", str, NoneType)] = (
+        None
+    )
+    """`remove`: the cookie is for the host that the client asked; or names, as {internal.example: example.com}."""
+    secure: bool | None = None
+    http_only: bool | None = None
+    same_site: Literal["strict", "lax", "none"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"path": "rewrite", "domain": "remove"} if value == "rewrite" else value
+
+
 class WebSocket(Strict):
     """`websocket: true` is all of this as it is unless said."""
 
@@ -138,6 +171,9 @@ class ProxyAction(Strict):
     to: str
     path: PathRewrite = Field(default_factory=one(PathRewrite))
     headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
+    redirects: Literal["pass", "rewrite"] = "pass"
+    """`rewrite`: Location, Content-Location and Refresh lead back to this gateway, through the path rule."""
+    cookies: Cookies | None = None
     websocket: Annotated[WebSocket | None, BeforeValidator(unless_false)] = None
     """WebSockets may be opened."""
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from proxy.config.model import Config, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
-from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
+from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
+from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts

@@ -176,14 +176,36 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPlan:
-    """A pass-through. `rewrite` maps the normalised request path to the upstream's."""
+    """A pass-through.
+
+    `rewrite` maps the normalised request path to the upstream's, `restore` maps back (None: nowhere). `redirects`: what
+    an answer refers to is mapped back too.
+    """
 
     upstream: str
     rewrite: Callable[[str], str]
+    restore: Callable[[str], str | None]
     request_headers: "HeaderPlan"
     response_headers: "HeaderPlan"
     roots: frozenset[str]
     websocket: "WebSocketPlan | None" = None
+    redirects: bool = False
+    cookies: "CookiePlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookiePlan:
+    """Changes to Set-Cookie. `paths` are prefixes without a slash at their end, the longest first; `domains` are in
+    lower case, without a dot before, and None takes the attribute away; None elsewhere leaves it as it is.
+    """
+
+    restore_paths: bool = False
+    paths: tuple[tuple[str, str], ...] = ()
+    remove_domain: bool = False
+    domains: tuple[tuple[str, str | None], ...] = ()
+    secure: bool | None = None
+    http_only: bool | None = None
+    same_site: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from proxy.clock import monotonic
 from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
 from proxy.events import CallFinished, Observer
-from proxy.expr.scope import Scope
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
 from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
-from proxy.server.forwarding import change_headers, request_headers, via_of
-from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake, switched
+from proxy.server.answering import response_maker
+from proxy.server.forwarding import request_headers
+from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake
 from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
 
@@ -26,7 +26,7 @@ def passthrough_action(
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
     make_headers = request_headers(plan, upstream_plan, server)
-    via = via_of(server)
+    make_response = response_maker(route.name, plan, upstream_plan, server)
 
     async def pass_through(request: Request) -> Response:
         upgrade = asks_for_websocket(request.headers)
@@ -60,12 +60,17 @@ def passthrough_action(
         except BaseException:
             call.ended(0, None)
             raise
-        if answer.status == 101:
-            return _switched(request, answer, plan, call, route.name, scope, via)
-        response = _response(request, answer, via)
+        try:
+            response = make_response(request, answer, outgoing.target, scope)
+        except BaseException as error:
+            answer.close()
+            call.ended(answer.status, error.code if isinstance(error, GatewayError) else None)
+            raise
+        if answer.status == 101:  # as a call, this is where it ends
+            call.ended(101, None)
+            return response
         # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
         response.close = not call.sent and (response.stream is None or answer.status >= 300)
-        change_headers(response.headers, plan.response_headers, scope)
         response.at_end(lambda: call.ended(answer.status, response.error))
         return response
 
@@ -114,34 +119,6 @@ class _Call:
         record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, started_ms=began)
         self._request.calls.append(record)
         self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
-
-
-def _switched(
-    request: Request, answer: StreamedResponse, plan: ProxyPlan, call: "_Call", route: str, scope: Scope, via: str
-) -> Response:
-    """The connection becomes a WebSocket; as a call, this is where it ends."""
-    assert plan.websocket is not None  # otherwise it was not asked for, and the connection has refused it
-    headers = end_to_end(answer.headers, drop=("content-length",))
-    headers.add("Via", via)
-    change_headers(headers, plan.response_headers, scope)
-    try:
-        response = switched(request, answer, headers, plan.websocket, route)
-    except GatewayError as error:
-        call.ended(answer.status, error.code)
-        raise
-    call.ended(answer.status, None)
-    return response
-
-
-def _response(request: Request, answer: StreamedResponse, via: str) -> Response:
-    headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
-    headers.add("Via", via)
-    whole = answer.whole
-    if whole is not None:
-        return Response(answer.status, headers, whole, chunked=answer.length is None)
-    if answer.length is None and "Trailer" in answer.headers:
-        headers["Trailer"] = answer.headers["Trailer"]
-    return Response(answer.status, headers, stream=answer)
 
 
 def _inform(inform: Callable[[int, Headers], None], status: int, raw_headers: RawHeaders) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from proxy.errors import BodyTooLarge, DeadlineExceeded, UpstreamUnreachable
+from proxy.errors import BodyTooLarge, DeadlineExceeded, ExtractionFailed, UpstreamUnreachable
 from proxy.events import CallFinished
 from proxy.loading import load
 from proxy.message import BodyStream
@@ -168,6 +168,15 @@ async def test_an_answer_that_is_still_to_come_is_streamed_and_told_of_when_it_h
     assert answer.closed
     assert [(event.status, event.error) for event in passing.events] == [(200, "client_gone")]
     assert [(record.status, record.error) for record in request.calls] == [(200, "client_gone")]
+
+
+async def test_an_answer_whose_headers_cannot_be_made_is_closed_and_told_of(tmp_path: Path, request_of: Any) -> None:
+    passing = Passing(tmp_path, "{to: u, headers: {response: {set: {X-A: '${headers.x-none}'}}}}")
+    passing.upstream.answer = answer = Later()
+    with pytest.raises(ExtractionFailed):
+        await passing.action(request_of("/"))
+    assert answer.closed
+    assert [(event.status, event.error) for event in passing.events] == [(200, "missing_value")]
 
 
 async def test_the_names_of_trailers_pass_where_trailers_can(tmp_path: Path, request_of: Any) -> None:
