@@ -218,6 +218,16 @@ class Errors(Strict):
     header: str = "X-Partial"
 
 
+class ErrorPage(Strict):
+    """What a client gets in place of an error: text is sent as text, anything else as JSON."""
+
+    status: Status | None = None
+    """Instead of the error's own."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    """May read the request (but its body), and error.status, error.code and error.detail."""
+
+
 class Stub(Strict):
     """What a call gets in a test, instead of its upstream."""
 
@@ -289,6 +299,8 @@ class Route(Strict):
     """The most elements of one fan-out, 1000 unless said; more is an error, never a cut."""
     respond: Respond = Field(default_factory=one(Respond))
     errors: Errors = Field(default_factory=one(Errors))
+    error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
+    """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)
@@ -312,6 +324,7 @@ class RouteDefaults(Strict):
     max_body: Bytes | None = None
     max_items: int | None = Field(default=None, ge=1)
     errors: Errors | None = None
+    error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
 
 
 class Defaults(Strict):

@@ -14,8 +14,9 @@ from proxy.config.model import Config, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
+from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
-from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
+from proxy.plan.nodes import Action, Endpoint, PagePlan, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
 from proxy.problems import Invalid, Place, did_you_mean
@@ -45,10 +46,12 @@ def compile_plan(
     }
     known = frozenset(config.upstreams)
     constants: tuple[tuple[str, Any], ...] = (("env", dict(env)),)
+    everywhere = place / "defaults" / "route" / "error_pages"
+    pages = compile_pages(config.defaults.route.error_pages, Vocabulary(constants=constants), everywhere)
     compiled = [
         one
         for index, route in routes
-        if (one := _compile_route(route, config, known, constants, place / "routes" / index)) is not None
+        if (one := _compile_route(route, config, known, constants, pages, place / "routes" / index)) is not None
     ]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
@@ -145,12 +148,20 @@ def parse_endpoint(url: str) -> Endpoint:
 
 
 def _compile_route(
-    route: Route, config: Config, upstreams: frozenset[str], constants: tuple[tuple[str, Any], ...], place: Place
+    route: Route,
+    config: Config,
+    upstreams: frozenset[str],
+    constants: tuple[tuple[str, Any], ...],
+    default_pages: Mapping[int, PagePlan],
+    place: Place,
 ) -> _Compiled | None:
     rule = _compile_match(route, place / "match")
     params = frozenset(part.name for part in rule.pattern.segments if isinstance(part, Param)) if rule else frozenset()
     names = Vocabulary(params=params, constants=constants)
     action = _compile_action(route, config, names, upstreams, place)
+    pages = default_pages
+    if "error_pages" in route.model_fields_set:
+        pages = compile_pages(route.error_pages, names, place / "error_pages")
     _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
@@ -167,6 +178,7 @@ def _compile_route(
         max_body=config.server.max_body if max_body is None else max_body,
         tests=tuple(route.tests),
         summary=route.summary,
+        error_pages=pages,
         span=place.span(),
     )
     return _Compiled(rule, plan, place)
@@ -233,6 +245,10 @@ def _compile_action(
             "missing-key", f"{actions[0]!r} has no value", f"write what route {route.name!r} does", at_key=True
         )
         return None
+    if actions[0] in ("reply", "redirect") and "error_pages" in route.model_fields_set:
+        (place / "error_pages").problem(
+            "conflicting-keys", f"'error_pages' has no meaning beside {actions[0]!r}", "leave it out", at_key=True
+        )
     if actions != ["calls"]:
         for key in ("merge", "respond", "errors", "omit_missing", "max_calls"):
             if key in route.model_fields_set:

@@ -1,6 +1,6 @@
 """The parts of a plan. All frozen, all durations in seconds, all expressions already closures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -241,6 +241,17 @@ class ReplyPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagePlan:
+    """An error page. Without a `status` that of the error stays; a text's `body` never fails."""
+
+    status: int | None
+    headers: tuple[Field, ...]
+    body: Evaluate | None
+    is_text: bool
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectPlan:
     """`location` renders the whole Location value."""
 
@@ -265,6 +276,7 @@ class RoutePlan:
     max_body: int
     tests: tuple[Any, ...]
     summary: str
+    error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     span: Span = field(compare=False, repr=False)
 
 

@@ -11,6 +11,7 @@ from proxy.engine.ways import Shared
 from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.server.fixed import redirect_action, reply_action
+from proxy.server.pages import error_pages
 from proxy.server.passthrough import passthrough_action
 from proxy.service import Service, stack
 from proxy.upstream.exchange import Client
@@ -35,8 +36,12 @@ class Services(dict[str, Service]):
         self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
 
     def __missing__(self, name: str) -> Service:
-        service = self[name] = self._build(self._routes[name])
-        return service
+        route = self._routes[name]
+        action = self._build(route)
+        if route.error_pages and isinstance(route.action, CompositePlan | ProxyPlan):
+            action = stack(action, error_pages(route.error_pages))
+        self[name] = action
+        return action
 
     def _build(self, route: RoutePlan) -> Service:
         match route.action:
