@@ -3,7 +3,7 @@
 The runtime says what happened; it does not know whether a metric, a log line or a test is listening.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -46,6 +46,17 @@ class WebSocketChanged(Struct, frozen=True):
     change: int
 
 
+MirrorResult = Literal["sent", "failed", "skipped"]
+
+
+class Mirrored(Struct, frozen=True):
+    """A copy of a request was answered, or not, or was not made: its body is too large, or too many are under way."""
+
+    route: str
+    upstream: str
+    result: MirrorResult
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -61,7 +72,7 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | WebSocketChanged | Reloaded | ReloadFailed
+Event = RequestFinished | CallFinished | CacheLooked | WebSocketChanged | Mirrored | Reloaded | ReloadFailed
 
 
 class Observer(Protocol):

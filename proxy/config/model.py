@@ -13,6 +13,7 @@ from proxy.config.calls import Call
 from proxy.config.fields import (
     Bytes,
     Seconds,
+    Share,
     Status,
     Statuses,
     Strict,
@@ -165,6 +166,23 @@ class WebSocket(Strict):
         return {} if value is True else value
 
 
+class Mirror(Strict):
+    """Copies of requests for another upstream. `mirror: users-v2` is short for `mirror: {to: users-v2}`."""
+
+    to: str
+    share: Share = 1.0
+    """How many of the requests are copied."""
+    timeout: Seconds = 2.0
+    """How long a copy may take."""
+    max_body: Bytes = 64 * 1024
+    """Requests with a larger body are not copied. At most 1MiB."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"to": value} if isinstance(value, str) else value
+
+
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
@@ -176,6 +194,7 @@ class ProxyAction(Strict):
     cookies: Cookies | None = None
     websocket: Annotated[WebSocket | None, BeforeValidator(unless_false)] = None
     """WebSockets may be opened."""
+    mirror: Mirror | None = None
 
     @model_validator(mode="before")
     @classmethod

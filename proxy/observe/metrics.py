@@ -13,7 +13,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished, WebSocketChanged
+from proxy.events import (
+    CacheLooked,
+    CallFinished,
+    Event,
+    Mirrored,
+    Reloaded,
+    ReloadFailed,
+    RequestFinished,
+    WebSocketChanged,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -65,6 +74,7 @@ class Metrics(Collector):
         self._misses = _counts()
         self._cache = _counts()
         self._websockets = _counts()
+        self._mirrored = _counts()
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -75,6 +85,7 @@ class Metrics(Collector):
             RequestFinished: self._count_request,
             CacheLooked: self._count_look,
             WebSocketChanged: self._count_websocket,
+            Mirrored: self._count_mirrored,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -104,6 +115,9 @@ class Metrics(Collector):
 
     def _count_websocket(self, event: WebSocketChanged) -> None:
         self._websockets[(event.route,)] += event.change
+
+    def _count_mirrored(self, event: Mirrored) -> None:
+        self._mirrored[(event.route, event.upstream, event.result)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -160,6 +174,10 @@ class Metrics(Collector):
         yield _counter(
             "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
             ("route", "call", "result"), self._cache.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_mirrored_requests", "Copies of requests: sent and answered, failed, or skipped.",
+            ("route", "upstream", "result"), self._mirrored.copy(),
         )  # fmt: skip
         websockets = GaugeMetricFamily("proxy_websockets_open", "WebSockets that are open.", labels=("route",))
         for route, count in self._websockets.copy().items():

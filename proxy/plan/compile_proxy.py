@@ -2,25 +2,22 @@
 
 import re
 
-from proxy.config.model import Cookies, ProxyAction
+from proxy.config.model import Cookies, Mirror, ProxyAction
 from proxy.expr.scope import Vocabulary
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.fields import compile_header_changes
-from proxy.plan.nodes import CookiePlan, ProxyPlan, WebSocketPlan
+from proxy.plan.nodes import CookiePlan, MirrorPlan, ProxyPlan, WebSocketPlan
 from proxy.plan.paths import check_path, compile_path_rule
 from proxy.problems import Place, did_you_mean
+
+_LARGEST_COPY = 1024 * 1024
 
 
 def compile_proxy(
     action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place, methods: list[str] | None = None
 ) -> ProxyPlan:
     """A pass-through to one upstream. `methods` are those of the route, None for all."""
-    if action.to not in upstreams:
-        (place / "to").problem(
-            "unknown-upstream",
-            f"there is no upstream {action.to!r}",
-            did_you_mean(action.to, upstreams) or "declare it under upstreams",
-        )
+    _check_upstream(action.to, upstreams, place / "to")
     request, request_reads = compile_header_changes(action.headers.request, names, place / "headers" / "request")
     response, response_reads = compile_header_changes(action.headers.response, names, place / "headers" / "response")
     rule = compile_path_rule(action.path, place / "path")
@@ -33,8 +30,22 @@ def compile_proxy(
         request_headers=request,
         response_headers=response,
         roots=request_roots([*request_reads, *response_reads]),
+        mirror=_compile_mirror(action.mirror, upstreams, place / "mirror") if action.mirror is not None else None,
         websocket=_compile_websocket(action, methods, place / "websocket"),
     )
+
+
+def _check_upstream(name: str, upstreams: frozenset[str], place: Place) -> None:
+    if name not in upstreams:
+        hint = did_you_mean(name, upstreams) or "declare it under upstreams"
+        place.problem("unknown-upstream", f"there is no upstream {name!r}", hint)
+
+
+def _compile_mirror(mirror: Mirror, upstreams: frozenset[str], place: Place) -> MirrorPlan:
+    _check_upstream(mirror.to, upstreams, place / "to")
+    if mirror.max_body > _LARGEST_COPY:
+        (place / "max_body").problem("bad-size", "copies of requests are kept in memory", "write 1MiB or less")
+    return MirrorPlan(upstream=mirror.to, share=mirror.share, timeout_s=mirror.timeout, max_body=mirror.max_body)
 
 
 def _compile_websocket(action: ProxyAction, methods: list[str] | None, place: Place) -> WebSocketPlan | None:

@@ -41,8 +41,8 @@ def upstreams_of(action: Action) -> tuple[str, ...]:
     match action:
         case CompositePlan(calls=calls):
             return tuple(dict.fromkeys(call.upstream for call in calls))
-        case ProxyPlan(upstream=upstream):
-            return (upstream,)
+        case ProxyPlan(upstream=upstream, mirror=mirror):
+            return (upstream,) if mirror is None or mirror.upstream == upstream else (upstream, mirror.upstream)
     return ()
 
 

@@ -191,6 +191,17 @@ class ProxyPlan:
     websocket: "WebSocketPlan | None" = None
     redirects: bool = False
     cookies: "CookiePlan | None" = None
+    mirror: "MirrorPlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorPlan:
+    """Where a share of the requests goes a second time."""
+
+    upstream: str
+    share: float
+    timeout_s: float
+    max_body: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The services of a plan's routes: each action with the layers that its kind of answer passes."""
 
 from collections.abc import Mapping
+from random import Random
 
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
@@ -11,6 +12,7 @@ from proxy.engine.ways import Shared
 from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.server.fixed import redirect_action, reply_action
+from proxy.server.mirror import Mirror
 from proxy.server.pages import error_pages
 from proxy.server.passthrough import passthrough_action
 from proxy.service import Service, stack
@@ -23,7 +25,12 @@ class Services(dict[str, Service]):
     """Route name → service, made when first asked for: a file of 10,000 routes loads without 10,000 stacks."""
 
     def __init__(
-        self, plan: Plan, clients: Mapping[str, Client], observer: Observer, store: MemoryStore | None = None
+        self,
+        plan: Plan,
+        clients: Mapping[str, Client],
+        observer: Observer,
+        store: MemoryStore | None = None,
+        chance: Random | None = None,
     ) -> None:
         super().__init__()
         addresses = {name: (upstream.endpoints, upstream.host) for name, upstream in plan.upstreams.items()}
@@ -33,6 +40,7 @@ class Services(dict[str, Service]):
         self._plan = plan
         self._clients = clients
         self._observer = observer
+        self._chance = chance or Random()
         self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
 
     def __missing__(self, name: str) -> Service:
@@ -49,11 +57,20 @@ class Services(dict[str, Service]):
                 composed = composite_action(route, plan, self._shared, self._forward, self._observer)
                 return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
-                upstream = self._plan.upstreams[plan.upstream]
-                client = self._clients[plan.upstream]
-                return passthrough_action(route, plan, client, upstream, self._plan.server, self._observer)
+                return self._pass_through(route, plan)
             case ReplyPlan() as plan:
                 codings = _CODINGS if self._plan.server.compress else {}
                 return stack(reply_action(plan), finishing(etag=False, codings=codings))
             case RedirectPlan() as plan:
                 return redirect_action(plan)
+
+    def _pass_through(self, route: RoutePlan, plan: ProxyPlan) -> Service:
+        upstreams, server = self._plan.upstreams, self._plan.server
+        mirror = None
+        if plan.mirror is not None:
+            name = plan.mirror.upstream
+            mirror = Mirror(
+                route.name, plan.mirror, self._clients[name], upstreams[name], server, self._observer, self._chance
+            )
+        client = self._clients[plan.upstream]
+        return passthrough_action(route, plan, client, upstreams[plan.upstream], server, self._observer, mirror)

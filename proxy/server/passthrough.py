@@ -12,6 +12,7 @@ from proxy.message import BodyStream, CallRecord, Headers, Request, Response, en
 from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
 from proxy.server.answering import response_maker
 from proxy.server.forwarding import request_headers
+from proxy.server.mirror import Mirror
 from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake
 from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
 
@@ -23,6 +24,7 @@ def passthrough_action(
     upstream_plan: UpstreamPlan,
     server: ServerPlan,
     observer: Observer,
+    mirror: Mirror | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
     make_headers = request_headers(plan, upstream_plan, server)
@@ -51,6 +53,8 @@ def passthrough_action(
             outgoing.stream = body
         else:
             outgoing.body = body or None
+        if mirror is not None and not upgrade:
+            mirror.copy(outgoing, request)
         call = _Call(request, route.name, plan.upstream, observer)
         try:
             answer = await call.open(upstream, outgoing, route.timeout_s)

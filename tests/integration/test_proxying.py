@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import RawTestServer
 
 
 @asynccontextmanager
@@ -50,3 +52,111 @@ async def test_a_route_that_leads_back_to_the_gateway_ends_with_508(
             problem = await response.json()
     assert (response.status, problem["code"]) == (508, "loop_detected")
     assert response.headers.getall("Via") == ["1.1 edge"] * 3
+
+
+class RawUpstream:
+    """Answers the head of each request with the same bytes; `{own}` in them is its own URL."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.url = ""
+        self.heard: list[bytes] = []
+        self.gone = asyncio.Event()
+        self.called = asyncio.Event()
+        self.server: asyncio.Server
+
+    async def __aenter__(self) -> "RawUpstream":
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                self.heard.append(await reader.readuntil(b"\r\n\r\n"))
+                self.called.set()
+                writer.write(self.answer.replace("{own}", self.url).encode())
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.gone.set()
+        finally:
+            writer.close()
+
+
+async def test_a_page_does_not_wait_for_the_body_that_it_replaces_and_frees_its_connection(
+    serving: Any, tmp_path: Path, session: ClientSession
+) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}'}\n"
+        "routes: [{name: a, match: '/{rest:path}', proxy: up, error_pages: {5xx: {body: sorry}}}]\n"
+    )
+    head = "HTTP/1.1 500 Oops\r\nContent-Length: 10000000\r\n\r\nthe beginning"
+    async with RawUpstream(head) as up, serving(tmp_path / "routes.yaml", {"UP": up.url}) as url:
+        async with asyncio.timeout(10):
+            response = await session.get(f"{url}/x")
+            assert (response.status, await response.read()) == (500, b"sorry")
+            await up.gone.wait()
+
+
+async def test_the_address_of_an_upstream_does_not_leave_in_a_redirect(
+    serving: Any, tmp_path: Path, session: ClientSession
+) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}'}\nroutes:\n"
+        "  - {name: a, match: '/a/{rest:path}', proxy: {to: up, path: {strip_prefix: /a}, redirects: rewrite}}\n"
+    )
+    answer = "HTTP/1.1 302 Found\r\nLocation: {own}/b?c\r\nContent-Length: 0\r\n\r\n"
+    async with RawUpstream(answer) as up, serving(tmp_path / "routes.yaml", {"UP": up.url}) as url:
+        response = await session.get(f"{url}/a/x", allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (302, "/a/b?c")
+
+
+@pytest.mark.parametrize("shadow", ["silent", "refusing"])
+async def test_the_client_feels_nothing_of_a_shadow_that_does_not_answer(
+    shadow: str, serving: Any, tmp_path: Path, session: ClientSession
+) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}', shadow: '${env.SHADOW}'}\n"
+        "routes: [{name: a, match: '/{rest:path}', proxy: {to: up, mirror: shadow}}]\n"
+    )
+    ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    async with RawUpstream(ok) as up, RawUpstream("") as silent:
+        env = {"UP": up.url, "SHADOW": silent.url if shadow == "silent" else "http://127.0.0.1:1"}
+        async with serving(tmp_path / "routes.yaml", env) as url, asyncio.timeout(10):
+            for _ in range(100):
+                response = await session.get(f"{url}/x", headers={"Cookie": "sid=1", "X-A": "b"})
+                assert await response.read() == b"ok"
+            if shadow == "silent":
+                await silent.called.wait()
+                assert b"X-A: b\r\n" in silent.heard[0]
+                assert b"X-Mirrored: proxy-composer\r\n" in silent.heard[0]
+                assert b"sid=1" not in silent.heard[0]
+
+
+async def test_an_upload_is_copied_while_it_is_sent(serving: Any, tmp_path: Path, session: ClientSession) -> None:
+    got: dict[str, asyncio.Future[bytes]] = {name: asyncio.get_running_loop().create_future() for name in "us"}
+
+    def upstream(name: str) -> RawTestServer:
+        async def take(request: web.BaseRequest) -> web.StreamResponse:
+            got[name].set_result(await request.read())
+            return web.Response(text="taken")
+
+        return RawTestServer(take)
+
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}', shadow: '${env.SHADOW}'}\n"
+        "routes: [{name: a, match: '/{rest:path}', proxy: {to: up, mirror: {to: shadow, max_body: 1MiB}}}]\n"
+    )
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(200):
+            yield b"%d" % (number % 10) * 1000
+
+    async with upstream("u") as up, upstream("s") as shadow:
+        env = {"UP": str(up.make_url("")).rstrip("/"), "SHADOW": str(shadow.make_url("")).rstrip("/")}
+        async with serving(tmp_path / "routes.yaml", env) as url, asyncio.timeout(10):
+            response = await session.put(f"{url}/x", data=pieces())
+            assert await response.text() == "taken"
+            assert await got["s"] == await got["u"] == b"".join([piece async for piece in pieces()])

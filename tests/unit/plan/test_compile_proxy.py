@@ -44,3 +44,22 @@ def test_prefixes_of_cookies_are_tried_longest_first(plan_of: Any) -> None:
 )
 def test_what_cannot_be_meant_is_a_problem(text: str, codes: list[str], codes_of: Any) -> None:
     assert codes_of(HEAD + f"routes: [{{name: a, match: '/{{rest:path}}', proxy: {{to: u, {text}}}}}]") == codes
+
+
+def test_a_mirror_may_be_a_name_alone(plan_of: Any) -> None:
+    mirror = proxy(plan_of, "mirror: v").mirror
+    assert (mirror.upstream, mirror.share, mirror.timeout_s, mirror.max_body) == ("v", 1.0, 2.0, 65536)
+
+
+@pytest.mark.parametrize(
+    "text,codes",
+    [
+        ("mirror: w", ["unknown-upstream"]),
+        ("mirror: {to: v, share: 101%}", ["bad-share"]),
+        ("mirror: {to: v, share: 0.1}", ["bad-share"]),
+        ("mirror: {to: v, max_body: 2MiB}", ["bad-size"]),
+        ("mirror: {share: 10%}", ["missing-key"]),
+    ],
+)
+def test_a_mirror_that_cannot_be_is_a_problem(text: str, codes: list[str], codes_of: Any) -> None:
+    assert codes_of(HEAD + f"routes: [{{name: a, match: '/{{rest:path}}', proxy: {{to: u, {text}}}}}]") == codes
