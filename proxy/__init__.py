@@ -6,6 +6,7 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
     values      errors · problems · message · events · clock · service          what everybody speaks of
     language    expr      selecting (JSONPath), deciding (CEL), text with holes → closures
                 merge     the shape of an answer → one closure
+                policy    decision machines: which endpoint, who is ejected; time and chance are arguments
                 config    routes.yaml → nodes with places → a checked model
     plan        plan      the model → routes, call graphs and closures; immutable
     ═══════════ the line: nothing above it waits, reads a clock, or opens a socket (config/source reads files)

@@ -166,6 +166,23 @@ class WebSocket(Strict):
         return {} if value is True else value
 
 
+class Override(Strict):
+    """A request whose header has one of these values gets that variant."""
+
+    header: str
+    values: dict[str, str] = Field(min_length=1)
+
+
+class Split(Strict):
+    """Variants of a service, each with its share of the requests."""
+
+    to: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(min_length=1)
+    """Upstreams and their weights; one of weight 0 gets what `override` sends there."""
+    sticky: str | None = None
+    """Requests for which this expression has the same value get the same variant, as long as weights allow."""
+    override: Override | None = None
+
+
 class Mirror(Strict):
     """Copies of requests for another upstream. `mirror: users-v2` is short for `mirror: {to: users-v2}`."""
 
@@ -186,7 +203,9 @@ class Mirror(Strict):
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
-    to: str
+    to: str | None = None
+    split: Split | None = None
+    """Instead of `to`: several upstreams, by weight."""
     path: PathRewrite = Field(default_factory=one(PathRewrite))
     headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
     redirects: Literal["pass", "rewrite"] = "pass"

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.model import Config, Route, Server, Tls, Upstream
+from proxy.config.model import Config, ProxyAction, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
@@ -269,7 +269,7 @@ def _compile_action(
 
 def _check_tests(route: Route, place: Place) -> None:
     """Stubs and counts name calls (or, of a pass-through, its upstream)."""
-    known = list(route.calls or ([route.proxy.to] if route.proxy is not None else ()))
+    known = list(route.calls or (_variants(route.proxy) if route.proxy is not None else ()))
     for index, test in enumerate(route.tests):
         for part, names in (("stubs", test.stubs), ("expect", test.expect.calls)):
             for name in names:
@@ -277,6 +277,10 @@ def _check_tests(route: Route, place: Place) -> None:
                     here = place / index / part / name if part == "stubs" else place / index / part / "calls" / name
                     hint = did_you_mean(name, known) or f"there is {', '.join(known) or 'none'}"
                     here.problem("unknown-call", f"{name!r} is not a call of route {route.name!r}", hint, at_key=True)
+
+
+def _variants(proxy: ProxyAction) -> list[str]:
+    return list(proxy.split.to) if proxy.split is not None else [proxy.to or ""]
 
 
 def _check_networks(server: Server, place: Place) -> None:

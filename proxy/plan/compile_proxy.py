@@ -2,13 +2,17 @@
 
 import re
 
-from proxy.config.model import Cookies, Mirror, ProxyAction
-from proxy.expr.scope import Vocabulary
+from msgspec.structs import replace
+
+from proxy.config.model import Cookies, Mirror, ProxyAction, Split
+from proxy.expr.expression import Expression, compile_string, or_missing
+from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
+from proxy.message import is_token
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.fields import compile_header_changes
-from proxy.plan.nodes import CookiePlan, MirrorPlan, ProxyPlan, WebSocketPlan
+from proxy.plan.nodes import CookiePlan, MirrorPlan, ProxyPlan, SplitPlan, WebSocketPlan
 from proxy.plan.paths import check_path, compile_path_rule
-from proxy.problems import Place, did_you_mean
+from proxy.problems import Invalid, Place, did_you_mean
 
 _LARGEST_COPY = 1024 * 1024
 
@@ -16,13 +20,20 @@ _LARGEST_COPY = 1024 * 1024
 def compile_proxy(
     action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place, methods: list[str] | None = None
 ) -> ProxyPlan:
-    """A pass-through to one upstream. `methods` are those of the route, None for all."""
-    _check_upstream(action.to, upstreams, place / "to")
+    """A pass-through to one upstream, or to one of several. `methods` are those of the route, None for all."""
+    split = _compile_split(action.split, names, upstreams, place / "split") if action.split is not None else None
+    if action.to is None and split is None:
+        place.problem("missing-key", "'to' is missing", "write to: …")
+    elif action.to is not None and split is not None:
+        (place / "split").problem("conflicting-keys", "split stands instead of to", "leave out one", at_key=True)
+    elif action.to is not None:
+        _check_upstream(action.to, upstreams, place / "to")
     request, request_reads = compile_header_changes(action.headers.request, names, place / "headers" / "request")
     response, response_reads = compile_header_changes(action.headers.response, names, place / "headers" / "response")
     rule = compile_path_rule(action.path, place / "path")
     return ProxyPlan(
-        upstream=action.to,
+        upstream=action.to or (split.weights[0][0] if split is not None else ""),
+        split=split,
         rewrite=rule.rewrite,
         restore=rule.restore,
         redirects=action.redirects == "rewrite",
@@ -35,10 +46,48 @@ def compile_proxy(
     )
 
 
-def _check_upstream(name: str, upstreams: frozenset[str], place: Place) -> None:
+def _check_upstream(name: str, upstreams: frozenset[str], place: Place, *, at_key: bool = False) -> None:
     if name not in upstreams:
         hint = did_you_mean(name, upstreams) or "declare it under upstreams"
-        place.problem("unknown-upstream", f"there is no upstream {name!r}", hint)
+        place.problem("unknown-upstream", f"there is no upstream {name!r}", hint, at_key=at_key)
+
+
+def _compile_split(split: Split, names: Vocabulary, upstreams: frozenset[str], place: Place) -> SplitPlan:
+    for name in split.to:
+        _check_upstream(name, upstreams, place / "to" / name, at_key=True)
+    if not any(split.to.values()):
+        (place / "to").problem("bad-weight", "no upstream has a weight above 0", "write users: 1", at_key=True)
+    override = split.override
+    if override is not None:
+        here = place / "override"
+        if not is_token(override.header):
+            (here / "header").problem("bad-header", f"{override.header!r} is not a header name")
+        for value, name in override.values.items():
+            if name not in split.to:
+                hint = did_you_mean(name, list(split.to)) or f"write it under split.to, perhaps as {name}: 0"
+                (here / "values" / value).problem("unknown-upstream", f"{name!r} is not one of the variants", hint)
+    sticky = _compile_sticky(split.sticky, names, place / "sticky") if split.sticky is not None else None
+    return SplitPlan(
+        weights=tuple(split.to.items()),
+        sticky=or_missing(sticky.evaluate) if sticky is not None else None,
+        roots=request_roots(sticky.reads) if sticky is not None else frozenset(),
+        header=override.header if override is not None else "",
+        overrides=override.values if override is not None else {},
+    )
+
+
+def _compile_sticky(text: str, names: Vocabulary, place: Place) -> Expression | None:
+    """What decides who gets the same variant. It cannot be in the body, which may be streamed."""
+    try:
+        expression = compile_string(text, replace(names, request=REQUEST_ROOTS - {"body"}))
+    except Invalid as error:
+        place.invalid(error)
+        return None
+    if expression.plural:
+        place.problem("plural-path", "one value is needed here, not a list", "select one with an index")
+    elif expression.constant:
+        place.problem("bad-expression", f"{text!r} is the same for all requests", "write $.cookies.sid or $.client.ip")
+    return expression
 
 
 def _compile_mirror(mirror: Mirror, upstreams: frozenset[str], place: Place) -> MirrorPlan:

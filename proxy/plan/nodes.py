@@ -179,7 +179,7 @@ class ProxyPlan:
     """A pass-through.
 
     `rewrite` maps the normalised request path to the upstream's, `restore` maps back (None: nowhere). `redirects`: what
-    an answer refers to is mapped back too.
+    an answer refers to is mapped back too. With a `split`, `upstream` is the first of its variants.
     """
 
     upstream: str
@@ -192,6 +192,23 @@ class ProxyPlan:
     redirects: bool = False
     cookies: "CookiePlan | None" = None
     mirror: "MirrorPlan | None" = None
+    split: "SplitPlan | None" = None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The upstreams that may answer, in the order of the file."""
+        return (self.upstream,) if self.split is None else tuple(name for name, _ in self.split.weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPlan:
+    """Upstreams by weight. `sticky` gives the key of a request, `overrides` the upstream for a value of `header`."""
+
+    weights: tuple[tuple[str, int], ...]
+    sticky: Evaluate | None
+    roots: frozenset[str]
+    header: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

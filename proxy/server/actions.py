@@ -1,6 +1,7 @@
 """The services of a plan's routes: each action with the layers that its kind of answer passes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 from proxy.cache.flights import Flights
@@ -10,11 +11,12 @@ from proxy.engine.composite import composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
-from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.nodes import CompositePlan, MirrorPlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.mirror import Mirror
 from proxy.server.pages import error_pages
 from proxy.server.passthrough import passthrough_action
+from proxy.server.split import split_action
 from proxy.service import Service, stack
 from proxy.upstream.exchange import Client
 
@@ -65,12 +67,21 @@ class Services(dict[str, Service]):
                 return redirect_action(plan)
 
     def _pass_through(self, route: RoutePlan, plan: ProxyPlan) -> Service:
-        upstreams, server = self._plan.upstreams, self._plan.server
-        mirror = None
-        if plan.mirror is not None:
-            name = plan.mirror.upstream
-            mirror = Mirror(
-                route.name, plan.mirror, self._clients[name], upstreams[name], server, self._observer, self._chance
+        mirror = self._mirror(route, plan.mirror) if plan.mirror is not None else None
+        variants = {
+            name: passthrough_action(
+                route,
+                replace(plan, upstream=name),
+                self._clients[name],
+                self._plan.upstreams[name],
+                self._plan.server,
+                self._observer,
+                mirror,
             )
-        client = self._clients[plan.upstream]
-        return passthrough_action(route, plan, client, upstreams[plan.upstream], server, self._observer, mirror)
+            for name in plan.variants
+        }
+        return variants[plan.upstream] if plan.split is None else split_action(plan.split, variants, self._chance)
+
+    def _mirror(self, route: RoutePlan, plan: MirrorPlan) -> Mirror:
+        upstream, client = self._plan.upstreams[plan.upstream], self._clients[plan.upstream]
+        return Mirror(route.name, plan, client, upstream, self._plan.server, self._observer, self._chance)

@@ -64,21 +64,26 @@ def passthrough_action(
         except BaseException:
             call.ended(0, None)
             raise
-        try:
-            response = make_response(request, answer, outgoing.target, scope)
-        except BaseException as error:
-            answer.close()
-            call.ended(answer.status, error.code if isinstance(error, GatewayError) else None)
-            raise
-        if answer.status == 101:  # as a call, this is where it ends
-            call.ended(101, None)
-            return response
-        # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
-        response.close = not call.sent and (response.stream is None or answer.status >= 300)
-        response.at_end(lambda: call.ended(answer.status, response.error))
-        return response
+        return _respond(call, answer, partial(make_response, request, answer, outgoing.target, scope))
 
     return pass_through
+
+
+def _respond(call: "_Call", answer: StreamedResponse, make_response: Callable[[], Response]) -> Response:
+    """The response that is made of an answer, after whose end the call is over."""
+    try:
+        response = make_response()
+    except BaseException as error:
+        answer.close()
+        call.ended(answer.status, error.code if isinstance(error, GatewayError) else None)
+        raise
+    if answer.status == 101:  # as a call, this is where it ends
+        call.ended(101, None)
+        return response
+    # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
+    response.close = not call.sent and (response.stream is None or answer.status >= 300)
+    response.at_end(lambda: call.ended(answer.status, response.error))
+    return response
 
 
 class _Call:

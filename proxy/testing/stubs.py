@@ -54,8 +54,8 @@ def only(plan: Plan, route: RoutePlan) -> Plan:
             own = tuple(structs.replace(call, upstream=call.name, shared=call.shared) for call in calls)
             upstreams = {call.name: replace(plan.upstreams[call.upstream], name=call.name) for call in calls}
             route = replace(route, action=structs.replace(action, calls=own))
-        case ProxyPlan(upstream=name) as action:
-            upstreams = {name: plan.upstreams[name]}
+        case ProxyPlan() as action:
+            upstreams = {name: plan.upstreams[name] for name in action.variants}
             route = replace(route, action=replace(action, mirror=None))
         case _:
             upstreams = {}

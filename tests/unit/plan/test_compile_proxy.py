@@ -63,3 +63,34 @@ def test_a_mirror_may_be_a_name_alone(plan_of: Any) -> None:
 )
 def test_a_mirror_that_cannot_be_is_a_problem(text: str, codes: list[str], codes_of: Any) -> None:
     assert codes_of(HEAD + f"routes: [{{name: a, match: '/{{rest:path}}', proxy: {{to: u, {text}}}}}]") == codes
+
+
+def split(text: str) -> str:
+    return f"{HEAD}routes: [{{name: a, match: '/{{rest:path}}', proxy: {text}}}]"
+
+
+def test_a_split_has_its_variants_in_the_order_of_the_file(plan_of: Any) -> None:
+    text = "{split: {to: {v: 10, u: 90}, sticky: $.cookies.sid ?? $.client.ip}}"
+    plan = plan_of(split(text)).routes[0].action
+    assert (plan.upstream, plan.variants, plan.split.roots) == ("v", ("v", "u"), {"cookies", "client"})
+
+
+@pytest.mark.parametrize(
+    "text,code",
+    [
+        ("{to: u, split: {to: {v: 1}}}", "conflicting-keys"),
+        ("{path: {}}", "missing-key"),
+        ("{split: {}}", "missing-key"),
+        ("{split: {to: {}}}", "wrong-type"),
+        ("{split: {to: {u: 1, w: 1}}}", "unknown-upstream"),
+        ("{split: {to: {u: 0, v: 0}}}", "bad-weight"),
+        ("{split: {to: {u: -1, v: 1}}}", "wrong-type"),
+        ("{split: {to: {u: 1}, sticky: $.body.x}}", "unknown-root"),
+        ("{split: {to: {u: 1}, sticky: sid}}", "bad-expression"),
+        ("{split: {to: {u: 1}, sticky: '$.query_all.a[*]'}}", "plural-path"),
+        ("{split: {to: {u: 1}, override: {header: X-A, values: {a: v}}}}", "unknown-upstream"),
+        ("{split: {to: {u: 1}, override: {header: 'X A', values: {a: u}}}}", "bad-header"),
+    ],
+)
+def test_a_split_that_cannot_be_is_a_problem(text: str, code: str, codes_of: Any) -> None:
+    assert codes_of(split(text)) == [code]
