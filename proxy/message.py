@@ -167,11 +167,11 @@ def connection_options(headers: Headers) -> frozenset[str]:
 
 
 @cache
-def _stopped(drop: tuple[str, ...]) -> frozenset[str]:
+def _stopped(drop: tuple[str, ...] | frozenset[str]) -> frozenset[str]:
     return NEVER_FORWARDED | frozenset(drop)
 
 
-def end_to_end(headers: Headers, *, drop: tuple[str, ...] = ()) -> CIMultiDict[str]:
+def end_to_end(headers: Headers, *, drop: tuple[str, ...] | frozenset[str] = ()) -> CIMultiDict[str]:
     """The headers that cross a proxy, in order and with repeats; those in `drop` (lower case) are left out."""
     stopped = _stopped(drop)
     if "Connection" in headers:

@@ -1,7 +1,9 @@
 """The head of a request as it goes on to an upstream: what crosses, and what we say of the way it came."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import chain, product
 
 from multidict import CIMultiDict
 
@@ -22,7 +24,9 @@ _OURS = (
     "content-length",
 )
 # What else is said of the way by habit. A trusted proxy's word passes, a client's does not.
-_CLAIMS = (*_OURS, "x-forwarded-prefix", "x-forwarded-server", "x-forwarded-ssl", "x-real-ip")
+_CLAIMS = ("x-forwarded-prefix", "x-forwarded-server", "x-forwarded-ssl", "x-real-ip")
+# Nor may these come in by another spelling.
+_FRAMING = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "transfer-encoding")
 
 MakeHeaders = Callable[[Request, Scope], CIMultiDict[str]]
 
@@ -31,12 +35,14 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
     """A function that makes the headers of a request for an upstream. It raises `LoopDetected`."""
     via = via_of(server)
     changes = None if plan.request_headers.empty else plan.request_headers
+    written = (*_OURS, "x-request-id", *plan.request_headers.remove)
+    ours, claims = spellings(written), spellings((*written, *_CLAIMS))
     x_forwarded, forwarded = server.forwarded != "forwarded", server.forwarded != "x-forwarded"
 
     def make(request: Request, scope: Scope) -> CIMultiDict[str]:
         if "Via" in request.headers:
             _refuse_loop(request.headers, server)
-        headers = end_to_end(request.headers, drop=_CLAIMS if request.way is None else _OURS)
+        headers = end_to_end(request.headers, drop=claims if request.way is None else ours)
         if upstream.host == "preserve":
             headers["Host"] = request.host
         elif upstream.host != "upstream":
@@ -55,6 +61,26 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
         return headers
 
     return make
+
+
+def spellings(names: Iterable[str]) -> frozenset[str]:
+    """Names and their other spellings with `_` for `-`: CGI and WSGI give a program X-User and X_User under one name.
+
+    So a client could write what we write, or take away (RFC 3875 §4.1.18).
+    """
+    found: set[str] = set()
+    for name in (*names, *_FRAMING):
+        parts = re.split("[-_]", name.lower())
+        if len(parts) > _PARTS:
+            found |= {"-".join(parts), "_".join(parts), name.lower()}
+        else:
+            ways = product("-_", repeat=len(parts) - 1)
+            found |= {"".join(chain.from_iterable(zip(parts, (*way, ""), strict=True))) for way in ways}
+    return frozenset(found)
+
+
+# Of a longer name not every mixture is looked for.
+_PARTS = 5
 
 
 def via_of(server: ServerPlan) -> str:

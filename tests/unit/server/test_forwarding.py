@@ -8,16 +8,23 @@ from proxy.errors import LoopDetected
 from proxy.expr.scope import Scope
 from proxy.loading import load
 from proxy.message import Request, Way
-from proxy.server.forwarding import port_of, request_headers
+from proxy.server.forwarding import port_of, request_headers, spellings
 
 
 class Forwarding:
     """The headers that a pass-through of a configuration sends."""
 
-    def __init__(self, tmp_path: Path, *, server: str = "{}", upstream: str = "{urls: ['http://u']}") -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        server: str = "{}",
+        upstream: str = "{urls: ['http://u']}",
+        rules: str = "{}",
+    ) -> None:
         (tmp_path / "routes.yaml").write_text(
             f"version: 1\nserver: {server}\nupstreams: {{u: {upstream}}}\n"
-            "routes: [{name: a, match: '/{rest:path}', proxy: u}]\n"
+            f"routes: [{{name: a, match: '/{{rest:path}}', proxy: {{to: u, headers: {{request: {rules}}}}}}}]\n"
         )
         plan = load(str(tmp_path / "routes.yaml"), {}).plan
         assert plan is not None
@@ -56,6 +63,19 @@ def test_headers_cross_but_for_one_hops_and_what_is_said_of_the_way_is_ours(tmp_
         ("X-Request-Id", "r1"),
         ("Via", "1.1 proxy-composer"),
     ]
+
+
+def test_what_we_write_or_take_away_cannot_come_in_by_another_spelling(tmp_path: Path, request_of: Any) -> None:
+    names = ["X_Forwarded_For", "x-forwarded_proto", "X_Real_IP", "Transfer_Encoding", "Content_Length", "X_Request_Id"]
+    given = {"Host": "a", "X_Free": "1", "X_User": "forged", "X-Internal_Role": "admin", **dict.fromkeys(names, "1")}
+    forwarding = Forwarding(tmp_path, rules="{set: {X-User: ann}, remove: [X-Internal-Role]}")
+    headers = forwarding(request_of("/", headers=given))
+    assert headers["X-User"] == "ann"
+    assert [name for name in headers if "_" in name] == ["X_Free"]
+
+
+def test_of_a_long_name_the_common_spellings_are_known() -> None:
+    assert {"a-b-c-d-e-f", "a_b_c_d_e_f", "a-b_c-d-e-f"} <= spellings(["a-b_c-d-e-f"])
 
 
 @pytest.mark.parametrize(
