@@ -43,6 +43,8 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
         if "Via" in request.headers:
             _refuse_loop(request.headers, server)
         headers = end_to_end(request.headers, drop=claims if request.way is None else ours)
+        if "Max-Forwards" in headers and (left := hops_left(request)) is not None:
+            headers["Max-Forwards"] = str(left - 1)
         if upstream.host == "preserve":
             headers["Host"] = request.host
         elif upstream.host != "upstream":
@@ -81,6 +83,14 @@ def spellings(names: Iterable[str]) -> frozenset[str]:
 
 # Of a longer name not every mixture is looked for.
 _PARTS = 5
+
+
+def hops_left(request: Request) -> int | None:
+    """How many more proxies a request may be sent on by; None if nobody counts (RFC 9110 §7.6.2)."""
+    value = request.headers.get("Max-Forwards", "")
+    if request.method not in ("OPTIONS", "TRACE") or not re.fullmatch(r"[0-9]{1,9}", value):
+        return None
+    return int(value)
 
 
 def via_of(server: ServerPlan) -> str:

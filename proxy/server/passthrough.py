@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from multidict import CIMultiDict
+
 from proxy.clock import monotonic
 from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
@@ -11,7 +13,8 @@ from proxy.events import CallFinished, Observer
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
 from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
 from proxy.server.answering import response_maker
-from proxy.server.forwarding import request_headers
+from proxy.server.dispatch import METHODS
+from proxy.server.forwarding import hops_left, request_headers
 from proxy.server.mirror import Mirror
 from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake
 from proxy.upstream.exchange import Head, Opening, RawHeaders, StreamedResponse, UpstreamRequest
@@ -28,9 +31,13 @@ def passthrough_action(
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
     make_headers = request_headers(plan, upstream_plan, server)
+    allow = route.methods or METHODS
     make_response = response_maker(route.name, plan, upstream_plan, server)
 
     async def pass_through(request: Request) -> Response:
+        if "Max-Forwards" in request.headers and hops_left(request) == 0:
+            # We are who was asked (RFC 9110 §7.6.2). What came is not repeated, not even then.
+            return Response(204 if request.method == "OPTIONS" else 405, CIMultiDict({"Allow": ", ".join(allow)}))
         upgrade = asks_for_websocket(request.headers)
         if upgrade:
             check_handshake(request, plan.websocket)

@@ -149,3 +149,13 @@ def test_a_request_that_comes_round_too_often_is_refused(
             forwarding(request)
     else:
         assert forwarding(request).getall("Via") == [*via, "1.1 edge"]
+
+
+@pytest.mark.parametrize(
+    "method,given,sent", [("OPTIONS", "3", "2"), ("TRACE", "1", "0"), ("GET", "3", "3"), ("OPTIONS", "x", "x")]
+)
+def test_hops_are_counted_down_where_they_count(
+    method: str, given: str, sent: str, tmp_path: Path, request_of: Any
+) -> None:
+    request = request_of("/", method=method, headers={"Host": "a", "Max-Forwards": given})
+    assert Forwarding(tmp_path)(request)["Max-Forwards"] == sent

@@ -64,6 +64,16 @@ async def test_path_query_and_body_go_as_they_came(tmp_path: Path, request_of: A
     assert (sent.method, sent.target, sent.body) == ("POST", "/a%2Fb/%7E?x=%zz&y=a+b", b"data")
 
 
+@pytest.mark.parametrize("method,status", [("OPTIONS", 204), ("TRACE", 405)])
+async def test_a_request_that_may_go_no_further_is_answered_here(
+    method: str, status: int, tmp_path: Path, request_of: Any
+) -> None:
+    passing = Passing(tmp_path)
+    response = await passing.action(request_of("/", method=method, headers={"Host": "a", "Max-Forwards": "0"}))
+    assert (response.status, passing.upstream.sent) == (status, [])
+    assert response.headers["Allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
 async def test_an_empty_query_keeps_its_question_mark(tmp_path: Path, request_of: Any) -> None:
     passing = Passing(tmp_path)
     await passing.action(request_of("/a?"))

@@ -105,6 +105,16 @@ def test_the_paths_of_endpoints_and_a_host_of_ones_own_count_too() -> None:
         assert headers["Location"] == "/files/x"
 
 
+def test_a_path_that_is_below_no_endpoint_stays() -> None:
+    plan: Any = type("Plan", (), {"redirects": True, "cookies": None, "restore": staticmethod(RULE.restore)})()
+    upstream: Any = Upstream(("up", 80, "/app"))
+    rewrite = rewriting(plan, upstream)
+    assert rewrite is not None
+    headers = CIMultiDict({"Location": "http://up/v1/x"})
+    rewrite(headers, type("Request", (), {"host": "shop.example"})(), "/app/v1/a")  # type: ignore[arg-type]
+    assert headers["Location"] == "/v1/x"
+
+
 def test_location_content_location_and_refresh_are_rewritten_and_nothing_else() -> None:
     headers = CIMultiDict(
         [
