@@ -85,6 +85,52 @@ class RawUpstream:
             writer.close()
 
 
+async def ask(url: str, head: str) -> bytes:
+    """The answer to a request that is written byte for byte, up to the end of its connection."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode("latin-1") + b"Connection: close\r\n\r\n")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "target,heard",
+    [
+        ("/p/a%2Fb%20c", "/v1/a%2Fb%20c"),
+        ("/p/a+b;c=1,d", "/v1/a+b;c=1,d"),
+        ("/p/%E9%ff", "/v1/%E9%FF"),
+        ("/p/%41%7e", "/v1/A~"),
+        ("/p//x", "/v1/x"),
+        ("/p/x?", "/v1/x?"),
+        ("/p/x?a=%2f&a=+&%zz&=;&b", "/v1/x?a=%2f&a=+&%zz&=;&b"),
+        ("/p/@:!$&'()*", "/v1/@:!$&'()*"),
+    ],
+)
+async def test_the_target_goes_on_as_it_was_matched(target: str, heard: str, serving: Any, tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}'}\nroutes:\n"
+        "  - {name: a, match: '/p/{rest:path}', proxy: {to: up, path: {strip_prefix: /p, add_prefix: /v1}}}\n"
+    )
+    ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    async with RawUpstream(ok) as up, serving(tmp_path / "routes.yaml", {"UP": up.url}) as url:
+        assert (await ask(url, f"GET {target} HTTP/1.1\r\nHost: a\r\n")).startswith(b"HTTP/1.1 200")
+    assert up.heard[0].startswith(f"GET {heard} HTTP/1.1\r\n".encode())
+
+
+async def test_repeated_headers_keep_their_order_and_bytes_both_ways(serving: Any, tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {up: '${env.UP}'}\nroutes: [{name: a, match: /x, proxy: up}]\n"
+    )
+    ok = "HTTP/1.1 200 OK\r\nSet-Cookie: b=2\r\nX-A: 1\r\nset-cookie: a=1\r\nContent-Length: 0\r\n\r\n"
+    async with RawUpstream(ok) as up, serving(tmp_path / "routes.yaml", {"UP": up.url}) as url:
+        answer = await ask(url, "GET /x HTTP/1.1\r\nHost: a\r\nX-B: 2\r\nx-b: \xe9\r\nX-C: c\r\nX-B: 1\r\n")
+    assert b"X-B: 2\r\nx-b: \xe9\r\nX-C: c\r\nX-B: 1\r\n" in up.heard[0]
+    assert b"Set-Cookie: b=2\r\nX-A: 1\r\nset-cookie: a=1\r\n" in answer
+
+
 async def test_a_page_does_not_wait_for_the_body_that_it_replaces_and_frees_its_connection(
     serving: Any, tmp_path: Path, session: ClientSession
 ) -> None:
