@@ -1,6 +1,6 @@
 """Shadow traffic: copies of some requests for another upstream, whose answers nobody reads.
 
-The client feels nothing of it: a copy is sent after the request itself, waits for nobody, and its failure is counted.
+The client feels nothing of it: nothing waits for a copy, and its failure is counted.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Mirror:
         elif outgoing.body is not None and len(outgoing.body) > self._plan.max_body:
             self._tell("skipped")
         else:
-            # In the loop's next turn the request itself has been written.
+            # In the loop's next turn the request itself has been written, if there is a connection for it.
             asyncio.get_running_loop().call_soon(send, outgoing.body)
 
     def _tell(self, result: MirrorResult) -> None:

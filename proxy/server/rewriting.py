@@ -21,7 +21,7 @@ Restore = Callable[[str], str | None]
 
 # RFC 3986, appendix B: it takes any text apart without changing it.
 _REFERENCE = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(.*)", re.S)
-_REFRESH = re.compile(r"""([ \t]*[0-9.]+[ \t]*[;,][ \t]*(?:url[ \t]*=[ \t]*)?(["']?))(.*?)(\2[ \t]*)""", re.I | re.S)
+_REFRESH = re.compile(r"([ \t]*[0-9.]+[ \t]*[;,][ \t]*(?:url[ \t]*=[ \t]*)?)([^ \t].*)", re.I | re.S)
 _PORTS = {"http": "80", "https": "443"}
 
 
@@ -74,7 +74,10 @@ class References:
                     headers.add(name, self.mapped(value, host, target))
         for value in headers.popall("Refresh", ()):
             if found := _REFRESH.fullmatch(value):
-                value = f"{found[1]}{self.mapped(found[3], host, target)}{found[4]}"
+                before, place = found.groups()
+                quote = place[0] if place[0] in "\"'" else ""
+                inside, _, after = place[1:].partition(quote) if quote else (place, "", "")
+                value = f"{before}{quote}{self.mapped(inside, host, target)}{quote}{after}"
             headers.add("Refresh", value)
 
     def mapped(self, reference: str, host: str, target: str) -> str:

@@ -123,6 +123,8 @@ def test_location_content_location_and_refresh_are_rewritten_and_nothing_else() 
             ("Refresh", "5; url=http://up:8001/v1/c"),
             ("Refresh", "0;URL='/v1/d'"),
             ("Refresh", "30"),
+            ("Refresh", '1, "http://up:8001/v1/f" ;x'),
+            ("Refresh", "2; 'http://up:8001/v1/g"),
             ("Link", "</v1/e>"),
         ]
     )
@@ -132,6 +134,8 @@ def test_location_content_location_and_refresh_are_rewritten_and_nothing_else() 
         ("Link", "</v1/e>"),
         ("Location", "/files/a"),
         ("Refresh", "0;URL='/files/d'"),
+        ("Refresh", '1, "/files/f" ;x'),
+        ("Refresh", "2; '/files/g'"),
         ("Refresh", "30"),
         ("Refresh", "5; url=/files/c"),
     ]
