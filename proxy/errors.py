@@ -109,6 +109,13 @@ class NotImplementedHere(GatewayError):
     close = True
 
 
+class LoopDetected(GatewayError):
+    """A request has passed here too often: a route's upstream leads back to this gateway (RFC 9110 §7.6.3)."""
+
+    status = 508
+    code = "loop_detected"
+
+
 class VersionNotSupported(GatewayError):
     status = 505
     code = "version_not_supported"

@@ -3,7 +3,7 @@
 The runtime says what happened; it does not know whether a metric, a log line or a test is listening.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -80,6 +80,17 @@ class RequestShed(Struct, frozen=True):
     waited_s: float
 
 
+MirrorResult = Literal["sent", "failed", "skipped"]
+
+
+class Mirrored(Struct, frozen=True):
+    """A copy of a request was answered, or not, or was not made: its body is too large, or too many are under way."""
+
+    route: str
+    upstream: str
+    result: MirrorResult
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -104,6 +115,7 @@ Event = (
     | ExtraRequest
     | BreakerChanged
     | RequestShed
+    | Mirrored
     | Reloaded
     | ReloadFailed
 )

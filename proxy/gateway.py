@@ -20,9 +20,10 @@ from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
 from proxy.server.actions import Budgets, Services
-from proxy.server.adapter import Adapter, Networks, parse_networks
+from proxy.server.adapter import Adapter
 from proxy.server.dispatch import dispatch
 from proxy.server.gate import Gate
+from proxy.server.hops import Networks, ReadWay, parse_networks, read_forwarded, read_x_forwarded
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
 from proxy.upstream.client import UpstreamClient
@@ -62,6 +63,7 @@ class Generation:
         self.max_target = plan.server.max_target
         self.services = Services(plan, clients, observer, store, budgets)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
+        self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
 
@@ -133,6 +135,7 @@ class Gateway:
         return Adapter(
             self.service,
             trusted=lambda: self.current.trusted,
+            read_way=lambda: self.current.read_way,
             body_s=lambda: self.current.plan.server.body_s,
             send_s=lambda: self.current.plan.server.send_s,
             observer=self.observe,

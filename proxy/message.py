@@ -65,6 +65,18 @@ class CallRecord(Struct):
     started_ms: float = 0.0
 
 
+class Way(Struct, frozen=True):
+    """How a request came to a trusted proxy: `chain` is the client's address, then those of the proxies, our peer last.
+
+    `scheme`, `host` and `port` are what the client asked the first of them for; empty where nothing usable is said.
+    """
+
+    chain: tuple[str, ...]
+    scheme: str = ""
+    host: str = ""
+    port: str = ""
+
+
 class Request(Struct, kw_only=True):
     """One client request, as every layer sees it.
 
@@ -72,7 +84,7 @@ class Request(Struct, kw_only=True):
     forwarding use this same form) and `query` (raw, without its question mark) of it, and sets the route, its
     parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
-    `can_switch`: the client's connection could go over to another protocol.
+    `can_switch`: the client's connection could go over to another protocol. `way` is None unless the peer is trusted.
     """
 
     method: str
@@ -96,6 +108,7 @@ class Request(Struct, kw_only=True):
     open_body: Callable[[int], Awaitable[bytes | BodyStream]] | None = None
     inform: Callable[[int, Headers], None] | None = None
     can_switch: bool = False
+    way: Way | None = None
 
 
 class Response(Struct):
@@ -154,11 +167,11 @@ def connection_options(headers: Headers) -> frozenset[str]:
 
 
 @cache
-def _stopped(drop: tuple[str, ...]) -> frozenset[str]:
+def _stopped(drop: tuple[str, ...] | frozenset[str]) -> frozenset[str]:
     return NEVER_FORWARDED | frozenset(drop)
 
 
-def end_to_end(headers: Headers, *, drop: tuple[str, ...] = ()) -> CIMultiDict[str]:
+def end_to_end(headers: Headers, *, drop: tuple[str, ...] | frozenset[str] = ()) -> CIMultiDict[str]:
     """The headers that cross a proxy, in order and with repeats; those in `drop` (lower case) are left out."""
     stopped = _stopped(drop)
     if "Connection" in headers:

@@ -110,8 +110,10 @@ def _refuse_dot_segments(path: str) -> None:
 
 
 def decode_segment(segment: str) -> str:
-    """A path segment, or several, as text; `%2F` becomes a slash. Raises `BadRequest` if it is not UTF-8."""
-    return _decode(segment, "the path")
+    """A path segment, or several, as text; `%2F` becomes a slash. Bytes that are not UTF-8 are lone surrogates."""
+    if "%" not in segment:
+        return segment
+    return unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
 
 
 def split_query(query: str) -> list[tuple[str, str]]:
@@ -128,14 +130,14 @@ def split_query(query: str) -> list[tuple[str, str]]:
     for pair in query.replace("+", " ").split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            decoded.append((_decode(name, "the query"), _decode(value, "the query")))
+            decoded.append((_decode(name), _decode(value)))
     return decoded
 
 
-def _decode(text: str, what: str) -> str:
+def _decode(text: str) -> str:
     if "%" not in text and text.isascii():
         return text
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeError:  # Decode: the bytes. Encode: a surrogate, which stands for a byte that was not UTF-8.
-        raise BadRequest(f"{what} is not UTF-8") from None
+        raise BadRequest("the query is not UTF-8") from None

@@ -4,6 +4,7 @@ Expressions are checked later, by the compiler that needs their meaning; here th
 ever read while a request runs.
 """
 
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -200,6 +201,38 @@ class HeaderChanges(Strict):
     response: HeaderRules = Field(default_factory=one(HeaderRules))
 
 
+def _word_or_mapping(word: str, *kinds: type) -> BeforeValidator:
+    """A validator for one word, or a mapping to values of these kinds."""
+
+    def validate(value: object) -> object:
+        if value is None or value == word:
+            return value
+        if not isinstance(value, dict) or not all(isinstance(inner, kinds) for inner in value.values()):
+            raise complain("wrong-type", f"this is neither {word!r} nor a mapping of names", f"write {word}")
+        return value
+
+    return BeforeValidator(validate)
+
+
+class Cookies(Strict):
+    """Changes to the cookies of an upstream. `cookies: rewrite` is short for `{path: rewrite, domain: remove}`."""
+
+    path: Annotated[Literal["rewrite"] | dict[str, str] | None, _word_or_mapping("rewrite", str)] = None
+    """`rewrite`: back through the path rule; or prefixes, as {"/v1": "/files"}, the longest first."""
+    domain: Annotated[Literal["remove"] | dict[str, str | None] | None, _word_or_mapping("remove", str, NoneType)] = (
+        None
+    )
+    """`remove`: the cookie is for the host that the client asked; or names, as {internal.example: example.com}."""
+    secure: bool | None = None
+    http_only: bool | None = None
+    same_site: Literal["strict", "lax", "none"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"path": "rewrite", "domain": "remove"} if value == "rewrite" else value
+
+
 class WebSocket(Strict):
     """`websocket: true` is all of this as it is unless said."""
 
@@ -222,16 +255,56 @@ class ProxyTimeouts(Strict):
     idle: Seconds | None = None
 
 
+class Override(Strict):
+    """A request whose header has one of these values gets that variant."""
+
+    header: str
+    values: dict[str, str] = Field(min_length=1)
+
+
+class Split(Strict):
+    """Variants of a service, each with its share of the requests."""
+
+    to: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(min_length=1)
+    """Upstreams and their weights; one of weight 0 gets what `override` sends there."""
+    sticky: str | None = None
+    """Requests for which this expression has the same value get the same variant, as long as weights allow."""
+    override: Override | None = None
+
+
+class Mirror(Strict):
+    """Copies of requests for another upstream. `mirror: users-v2` is short for `mirror: {to: users-v2}`."""
+
+    to: str
+    share: Share = 1.0
+    """How many of the requests are copied."""
+    timeout: Seconds = 2.0
+    """How long a copy may take."""
+    max_body: Bytes = 64 * 1024
+    """Requests with a larger body are not copied. At most 1MiB."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"to": value} if isinstance(value, str) else value
+
+
 class ProxyAction(Strict):
     """Passes the request through. `proxy: users` is short for `proxy: {to: users}`."""
 
-    to: str
+    to: str | None = None
+    split: Split | None = None
+    """Instead of `to`: several upstreams, by weight."""
     path: PathRewrite = Field(default_factory=one(PathRewrite))
     headers: HeaderChanges = Field(default_factory=one(HeaderChanges))
+    redirects: Literal["pass", "rewrite"] = "pass"
+    """`rewrite`: Location, Content-Location and Refresh lead back to this gateway, through the path rule."""
+    cookies: Cookies | None = None
     websocket: Annotated[WebSocket | None, BeforeValidator(unless_false)] = None
     """WebSockets may be opened."""
     timeouts: ProxyTimeouts = Field(default_factory=one(ProxyTimeouts))
     retry: Retry | None = None
+    mirror: Mirror | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -272,6 +345,16 @@ class Errors(Strict):
     field: str | None = None
     """Where a partial answer lists what failed; only when asked for."""
     header: str = "X-Partial"
+
+
+class ErrorPage(Strict):
+    """What a client gets in place of an error: text is sent as text, anything else as JSON."""
+
+    status: Status | None = None
+    """Instead of the error's own."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    """May read the request (but its body), and error.status, error.code and error.detail."""
 
 
 class Stub(Strict):
@@ -345,6 +428,8 @@ class Route(Strict):
     """The most elements of one fan-out, 1000 unless said; more is an error, never a cut."""
     respond: Respond = Field(default_factory=one(Respond))
     errors: Errors = Field(default_factory=one(Errors))
+    error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
+    """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)
@@ -369,6 +454,7 @@ class RouteDefaults(Strict):
     max_body: Bytes | None = None
     max_items: int | None = Field(default=None, ge=1)
     errors: Errors | None = None
+    error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
 
 
 class Defaults(Strict):
@@ -401,7 +487,13 @@ class Server(Strict):
     send_timeout: Seconds = 60.0
     """How long a client may take nothing of an answer that is passed on as it comes."""
     trusted_proxies: list[str] = Field(default_factory=list)
-    """Addresses or networks whose X-Forwarded-* headers are believed."""
+    """Addresses or networks that are believed about the way a request came."""
+    forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
+    """The headers that upstreams of proxy routes are told that way by, and that trusted proxies are believed."""
+    id: str = Field(default="proxy-composer", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What this gateway is called in Via."""
+    max_passes: int = Field(default=5, ge=1)
+    """A request whose Via names this gateway so often goes round in a circle: 508."""
     cache_size: Bytes = 64 * 1024 * 1024
     """What kept answers of calls may take of memory; those used longest ago go first."""
     shedding: Shedding = Field(default_factory=one(Shedding))

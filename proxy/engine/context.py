@@ -54,6 +54,17 @@ def _cookies(request: Request) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items()}
 
 
+def _params(request: Request) -> dict[str, Any]:
+    """The path's parameters. A pass-through may carry bytes that are no text; an expression cannot read them."""
+    for value in request.params.values():
+        if type(value) is str and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise BadRequest("the path is not UTF-8") from None
+    return request.params
+
+
 def _request_root(request: Request) -> dict[str, Any]:
     return {
         "id": request.id,
@@ -66,7 +77,7 @@ def _request_root(request: Request) -> dict[str, Any]:
 
 
 _MAKERS: dict[str, Callable[[Request], Any]] = {
-    "params": lambda request: request.params,
+    "params": _params,
     "headers": lambda request: header_mapping(request.headers),
     "cookies": _cookies,
     "client": lambda request: {"ip": request.client_ip, "port": request.client_port},

@@ -20,6 +20,7 @@ from proxy.events import (
     EndpointChanged,
     Event,
     ExtraRequest,
+    Mirrored,
     Reloaded,
     ReloadFailed,
     RequestFinished,
@@ -86,6 +87,7 @@ class Metrics(Collector):
         self._shed = 0
         self.endpoints: Mapping[Labels, float] = {}
         """How many endpoints, by upstream and state: set by who renders."""
+        self._mirrored = _counts()
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -100,6 +102,7 @@ class Metrics(Collector):
             ExtraRequest: self._count_extra,
             BreakerChanged: self._count_breaker,
             RequestShed: self._count_shed,
+            Mirrored: self._count_mirrored,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -144,6 +147,9 @@ class Metrics(Collector):
 
     def _count_shed(self, event: RequestShed) -> None:
         self._shed += 1
+
+    def _count_mirrored(self, event: Mirrored) -> None:
+        self._mirrored[(event.route, event.upstream, event.result)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -200,6 +206,10 @@ class Metrics(Collector):
         yield _counter(
             "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
             ("route", "call", "result"), self._cache.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_mirrored_requests", "Copies of requests: sent and answered, failed, or skipped.",
+            ("route", "upstream", "result"), self._mirrored.copy(),
         )  # fmt: skip
         websockets = GaugeMetricFamily("proxy_websockets_open", "WebSockets that are open.", labels=("route",))
         for route, count in self._websockets.copy().items():

@@ -10,13 +10,15 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.model import Config, Route, Server, Tls, Upstream
+from proxy.config.model import Config, ProxyAction, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
-from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
+from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
+from proxy.plan.compile_pages import compile_pages
+from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
-from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
+from proxy.plan.nodes import Action, Endpoint, PagePlan, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
 from proxy.problems import Invalid, Place, did_you_mean
@@ -47,10 +49,12 @@ def compile_plan(
     known = frozenset(config.upstreams)
     constants: tuple[tuple[str, Any], ...] = (("env", dict(env)),)
     upstreams = compile_hashes(upstreams, routes, constants, place / "upstreams")
+    everywhere = place / "defaults" / "route" / "error_pages"
+    pages = compile_pages(config.defaults.route.error_pages, Vocabulary(constants=constants), everywhere)
     compiled = [
         one
         for index, route in routes
-        if (one := _compile_route(route, config, known, constants, place / "routes" / index)) is not None
+        if (one := _compile_route(route, config, known, constants, pages, place / "routes" / index)) is not None
     ]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
@@ -80,6 +84,9 @@ def _server_plan(server: Server) -> ServerPlan:
         shed_lag_s=server.shedding.lag,
         shed_wait_s=server.shedding.wait,
         shed_after_s=server.shedding.after,
+        id=server.id,
+        forwarded=server.forwarded,
+        max_passes=server.max_passes,
     )
 
 
@@ -172,12 +179,20 @@ def parse_endpoint(url: str) -> Endpoint:
 
 
 def _compile_route(
-    route: Route, config: Config, upstreams: frozenset[str], constants: tuple[tuple[str, Any], ...], place: Place
+    route: Route,
+    config: Config,
+    upstreams: frozenset[str],
+    constants: tuple[tuple[str, Any], ...],
+    default_pages: Mapping[int, PagePlan],
+    place: Place,
 ) -> _Compiled | None:
     rule = _compile_match(route, place / "match")
     params = frozenset(part.name for part in rule.pattern.segments if isinstance(part, Param)) if rule else frozenset()
     names = Vocabulary(params=params, constants=constants)
     action = _compile_action(route, config, names, upstreams, place)
+    pages = default_pages
+    if "error_pages" in route.model_fields_set:
+        pages = compile_pages(route.error_pages, names, place / "error_pages")
     _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
@@ -194,6 +209,7 @@ def _compile_route(
         max_body=config.server.max_body if max_body is None else max_body,
         tests=tuple(route.tests),
         summary=route.summary,
+        error_pages=pages,
         span=place.span(),
     )
     return _Compiled(rule, plan, place)
@@ -260,6 +276,10 @@ def _compile_action(
             "missing-key", f"{actions[0]!r} has no value", f"write what route {route.name!r} does", at_key=True
         )
         return None
+    if actions[0] in ("reply", "redirect") and "error_pages" in route.model_fields_set:
+        (place / "error_pages").problem(
+            "conflicting-keys", f"'error_pages' has no meaning beside {actions[0]!r}", "leave it out", at_key=True
+        )
     if actions != ["calls"]:
         for key in ("merge", "respond", "errors", "omit_missing", "max_calls"):
             if key in route.model_fields_set:
@@ -280,7 +300,7 @@ def _compile_action(
 
 def _check_tests(route: Route, place: Place) -> None:
     """Stubs and counts name calls (or, of a pass-through, its upstream)."""
-    known = list(route.calls or ([route.proxy.to] if route.proxy is not None else ()))
+    known = list(route.calls or (_variants(route.proxy) if route.proxy is not None else ()))
     for index, test in enumerate(route.tests):
         for part, names in (("stubs", test.stubs), ("expect", test.expect.calls)):
             for name in names:
@@ -288,6 +308,10 @@ def _check_tests(route: Route, place: Place) -> None:
                     here = place / index / part / name if part == "stubs" else place / index / part / "calls" / name
                     hint = did_you_mean(name, known) or f"there is {', '.join(known) or 'none'}"
                     here.problem("unknown-call", f"{name!r} is not a call of route {route.name!r}", hint, at_key=True)
+
+
+def _variants(proxy: ProxyAction) -> list[str]:
+    return list(proxy.split.to) if proxy.split is not None else [proxy.to or ""]
 
 
 def _check_networks(server: Server, place: Place) -> None:

@@ -1,12 +1,12 @@
-"""What a route does: composite, pass-through, reply or redirect → its plan."""
+"""What a route does: composite, reply or redirect → its plan. (`compile_proxy` does the pass-through.)"""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from proxy.config.model import Config, ProxyAction, Redirect, Reply, Route
+from proxy.config.model import Config, Redirect, Reply, Route
 from proxy.expr.jsonpath import Name, parse_path
 from proxy.expr.needs import Use, need_of, uses
 from proxy.expr.scope import Reference, Scope, Vocabulary
@@ -14,12 +14,11 @@ from proxy.expr.urltemplate import compile_url_template
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper
 from proxy.plan.compile_calls import compile_calls
-from proxy.plan.compile_resilience import compile_retry, compile_timeouts
-from proxy.plan.fields import compile_header_changes, compile_headers, optional
+from proxy.plan.fields import compile_headers, optional
 from proxy.plan.lint import lint_calls, with_samples
-from proxy.plan.nodes import CallPlan, CompositePlan, ProxyPlan, RedirectPlan, ReplyPlan, WebSocketPlan
+from proxy.plan.nodes import CallPlan, CompositePlan, RedirectPlan, ReplyPlan
 from proxy.plan.varying import media_type_of, varying_headers
-from proxy.problems import Invalid, Place, did_you_mean
+from proxy.problems import Invalid, Place
 
 DEFAULT_MAX_ITEMS = 1000
 
@@ -109,67 +108,6 @@ def _is_name(name: str) -> bool:
 def request_roots(reads: Iterable[Reference]) -> frozenset[str]:
     """The parts of the request that expressions read, so that no other part is made."""
     return frozenset(reference.root for reference in reads if reference.call is None)
-
-
-def compile_proxy(
-    action: ProxyAction, names: Vocabulary, upstreams: frozenset[str], place: Place, methods: list[str] | None = None
-) -> ProxyPlan:
-    """A pass-through to one upstream. `methods` are those of the route, None for all."""
-    if action.to not in upstreams:
-        (place / "to").problem(
-            "unknown-upstream",
-            f"there is no upstream {action.to!r}",
-            did_you_mean(action.to, upstreams) or "declare it under upstreams",
-        )
-    request, request_reads = compile_header_changes(action.headers.request, names, place / "headers" / "request")
-    response, response_reads = compile_header_changes(action.headers.response, names, place / "headers" / "response")
-    return ProxyPlan(
-        upstream=action.to,
-        rewrite=_compile_rewrite(action, place / "path"),
-        request_headers=request,
-        response_headers=response,
-        roots=request_roots([*request_reads, *response_reads]),
-        websocket=_compile_websocket(action, methods, place / "websocket"),
-        retry=compile_retry(action.retry, place / "retry"),
-        timeouts=compile_timeouts(action.timeouts),
-    )
-
-
-def _compile_websocket(action: ProxyAction, methods: list[str] | None, place: Place) -> WebSocketPlan | None:
-    if action.websocket is None:
-        return None
-    if methods and "GET" not in methods:
-        place.problem(
-            "bad-websocket", "a WebSocket begins with GET, which this route does not take", "add GET to match"
-        )
-    return WebSocketPlan(idle_s=action.websocket.idle_timeout, drain_s=action.websocket.drain)
-
-
-def _compile_rewrite(action: ProxyAction, place: Place) -> Callable[[str], str]:
-    rule = action.path
-    for key in ("strip_prefix", "add_prefix", "replace"):
-        value = getattr(rule, key)
-        if value is not None and (not value.startswith("/") or re.search(r"[\x00-\x20?#\x7f-\uffff]", value)):
-            (place / key).problem("bad-url", f"{value!r} is not a path", "write /prefix, percent-encoded")
-    if rule.replace is not None:
-        if rule.strip_prefix or rule.add_prefix:
-            (place / "replace").problem(
-                "conflicting-keys", "replace stands alone", "leave out the prefixes", at_key=True
-            )
-        replacement = rule.replace
-        return lambda path: replacement
-    strip = (rule.strip_prefix or "").rstrip("/")
-    add = (rule.add_prefix or "").rstrip("/")
-    if not strip and not add:
-        return lambda path: path
-
-    def rewrite(path: str) -> str:
-        # Only a whole-segment prefix is one: /api does not begin /apiary.
-        if strip and (path == strip or path.startswith(strip + "/")):
-            path = path[len(strip) :] or "/"
-        return add + path
-
-    return rewrite
 
 
 def compile_reply(reply: Reply, names: Vocabulary, place: Place) -> ReplyPlan:

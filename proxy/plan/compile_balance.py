@@ -151,10 +151,8 @@ def with_hash_keys(route: RoutePlan, upstreams: Mapping[str, UpstreamPlan]) -> R
     """The route, where its requests to upstreams that choose by a hash carry what these choose by."""
     action = route.action
     if isinstance(action, ProxyPlan):
-        plan = upstreams.get(action.upstream)
-        if plan is None or plan.hash_key is None:
-            return route
-        return replace(route, action=replace(action, hash_key=plan.hash_key, roots=action.roots | plan.hash_roots))
+        read = [upstreams[name].hash_roots for name in action.variants if name in upstreams]
+        return replace(route, action=replace(action, roots=action.roots.union(*read))) if any(read) else route
     if not isinstance(action, CompositePlan):
         return route
     hashing = {name: plan for name, plan in upstreams.items() if plan.hash_key is not None}

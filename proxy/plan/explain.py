@@ -41,8 +41,8 @@ def upstreams_of(action: Action) -> tuple[str, ...]:
     match action:
         case CompositePlan(calls=calls):
             return tuple(dict.fromkeys(call.upstream for call in calls))
-        case ProxyPlan(upstream=upstream):
-            return (upstream,)
+        case ProxyPlan(mirror=mirror) as plan:
+            return tuple(dict.fromkeys((*plan.variants, *(() if mirror is None else (mirror.upstream,)))))
     return ()
 
 

@@ -1,6 +1,6 @@
 """The parts of a plan. All frozen, all durations in seconds, all expressions already closures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -228,10 +228,15 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPlan:
-    """A pass-through. `rewrite` maps the normalised request path to the upstream's."""
+    """A pass-through.
+
+    `rewrite` maps the normalised request path to the upstream's, `restore` maps back (None: nowhere). `redirects`: what
+    an answer refers to is mapped back too. With a `split`, `upstream` is the first of its variants.
+    """
 
     upstream: str
     rewrite: Callable[[str], str]
+    restore: Callable[[str], str | None]
     request_headers: "HeaderPlan"
     response_headers: "HeaderPlan"
     roots: frozenset[str]
@@ -239,6 +244,51 @@ class ProxyPlan:
     hash_key: Callable[[Scope], str | None] | None = None
     retry: RetryPlan | None = None
     timeouts: "TimeoutsPlan | None" = None
+    redirects: bool = False
+    cookies: "CookiePlan | None" = None
+    mirror: "MirrorPlan | None" = None
+    split: "SplitPlan | None" = None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The upstreams that may answer, in the order of the file."""
+        return (self.upstream,) if self.split is None else tuple(name for name, _ in self.split.weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPlan:
+    """Upstreams by weight. `sticky` gives the key of a request, `overrides` the upstream for a value of `header`."""
+
+    weights: tuple[tuple[str, int], ...]
+    sticky: Evaluate | None
+    roots: frozenset[str]
+    header: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorPlan:
+    """Where a share of the requests goes a second time."""
+
+    upstream: str
+    share: float
+    timeout_s: float
+    max_body: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookiePlan:
+    """Changes to Set-Cookie. `paths` are prefixes without a slash at their end, the longest first; `domains` are in
+    lower case, without a dot before, and None takes the attribute away; None elsewhere leaves it as it is.
+    """
+
+    restore_paths: bool = False
+    paths: tuple[tuple[str, str], ...] = ()
+    remove_domain: bool = False
+    domains: tuple[tuple[str, str | None], ...] = ()
+    secure: bool | None = None
+    http_only: bool | None = None
+    same_site: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +333,17 @@ class ReplyPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagePlan:
+    """An error page. Without a `status` that of the error stays; a text's `body` never fails."""
+
+    status: int | None
+    headers: tuple[Field, ...]
+    body: Evaluate | None
+    is_text: bool
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectPlan:
     """`location` renders the whole Location value."""
 
@@ -307,12 +368,17 @@ class RoutePlan:
     max_body: int
     tests: tuple[Any, ...]
     summary: str
+    error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlan:
-    """What holds for every route."""
+    """What holds for every route.
+
+    `id` is our name in Via; a request with it from so many passes as `max_passes` goes round in a circle. `forwarded`:
+    the fields that an upstream is told the way by.
+    """
 
     max_target: int
     max_body: int
@@ -325,6 +391,9 @@ class ServerPlan:
     shed_lag_s: float = 0.01
     shed_after_s: float = 1.0
     shed_wait_s: float = 1.0
+    id: str = "proxy-composer"
+    forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
+    max_passes: int = 5
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

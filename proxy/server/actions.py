@@ -1,6 +1,7 @@
 """The services of a plan's routes: each action with the layers that its kind of answer passes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 from proxy.cache.flights import Flights
@@ -10,10 +11,13 @@ from proxy.engine.composite import composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
-from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.nodes import CompositePlan, MirrorPlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.policy.budget import Budget
 from proxy.server.fixed import redirect_action, reply_action
+from proxy.server.mirror import Mirror
+from proxy.server.pages import error_pages
 from proxy.server.passthrough import passthrough_action
+from proxy.server.split import split_action
 from proxy.service import Service, stack
 from proxy.upstream.exchange import Client, Opening
 from proxy.upstream.extras import Extras
@@ -35,13 +39,15 @@ class Services(dict[str, Service]):
         observer: Observer,
         store: MemoryStore | None = None,
         budgets: Budgets | None = None,
+        chance: Random | None = None,
     ) -> None:
         super().__init__()
         addresses = {
             name: (upstream.endpoints, upstream.dns, upstream.host) for name, upstream in plan.upstreams.items()
         }
         kept = MemoryStore(plan.server.cache_bytes) if store is None else store
-        self._extras = _extras(plan, {} if budgets is None else budgets, observer)
+        self._chance = chance or Random()
+        self._extras = _extras(plan, {} if budgets is None else budgets, observer, self._chance)
         self._shared = Shared(clients, addresses, Flights(), kept, self._extras)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
@@ -50,8 +56,12 @@ class Services(dict[str, Service]):
         self._forward = {name: upstream.forward_headers for name, upstream in plan.upstreams.items()}
 
     def __missing__(self, name: str) -> Service:
-        service = self[name] = self._build(self._routes[name])
-        return service
+        route = self._routes[name]
+        action = self._build(route)
+        if route.error_pages and isinstance(route.action, CompositePlan | ProxyPlan):
+            action = stack(action, error_pages(route.error_pages))
+        self[name] = action
+        return action
 
     def _build(self, route: RoutePlan) -> Service:
         match route.action:
@@ -59,23 +69,35 @@ class Services(dict[str, Service]):
                 composed = composite_action(route, plan, self._shared, self._forward, self._observer)
                 return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
             case ProxyPlan() as plan:
-                upstream = self._plan.upstreams[plan.upstream]
-                client: Opening = self._clients[plan.upstream]
-                if plan.retry is not None:
-                    client = Retrying(client, plan.retry, self._extras[plan.upstream])
-                return passthrough_action(route, plan, client, upstream, self._observer)
+                return self._pass_through(route, plan)
             case ReplyPlan() as plan:
                 codings = _CODINGS if self._plan.server.compress else {}
                 return stack(reply_action(plan), finishing(etag=False, codings=codings))
             case RedirectPlan() as plan:
                 return redirect_action(plan)
 
+    def _pass_through(self, route: RoutePlan, plan: ProxyPlan) -> Service:
+        mirror = self._mirror(route, plan.mirror) if plan.mirror is not None else None
+        variants = {name: self._variant(route, plan, name, mirror) for name in plan.variants}
+        return variants[plan.upstream] if plan.split is None else split_action(plan.split, variants, self._chance)
 
-def _extras(plan: Plan, budgets: Budgets, observer: Observer) -> dict[str, Extras]:
+    def _variant(self, route: RoutePlan, plan: ProxyPlan, name: str, mirror: Mirror | None) -> Service:
+        upstream = self._plan.upstreams[name]
+        client: Opening = self._clients[name]
+        if plan.retry is not None:
+            client = Retrying(client, plan.retry, self._extras[name])
+        own = replace(plan, upstream=name, hash_key=upstream.hash_key)
+        return passthrough_action(route, own, client, upstream, self._plan.server, self._observer, mirror)
+
+    def _mirror(self, route: RoutePlan, plan: MirrorPlan) -> Mirror:
+        upstream, client = self._plan.upstreams[plan.upstream], self._clients[plan.upstream]
+        return Mirror(route.name, plan, client, upstream, self._plan.server, self._observer, self._chance)
+
+
+def _extras(plan: Plan, budgets: Budgets, observer: Observer, chance: Random) -> dict[str, Extras]:
     extras = {}
-    chance = Random().random
     for name, upstream in plan.upstreams.items():
         share = upstream.retry_budget
         budget = budgets.setdefault((name, share), Budget(share))
-        extras[name] = Extras(name, budget, observer, chance)
+        extras[name] = Extras(name, budget, observer, chance.random)
     return extras

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import count
 from os import urandom
 
@@ -19,22 +18,15 @@ from proxy.message import Headers, Request, Response
 from proxy.server.body import ClientBody
 from proxy.server.framing import fault_of
 from proxy.server.gate import Gate
+from proxy.server.hops import Networks, ReadWay, is_trusted, read_x_forwarded
 from proxy.server.stack import problem_response
 from proxy.server.streaming import Answer, send_stream
 from proxy.server.tunnels import Tunnels
 from proxy.server.whole import WholeAnswer
 from proxy.service import Service
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,128}")
 SERVER = "proxy-composer"
-
-
-def parse_networks(addresses: tuple[str, ...]) -> Networks:
-    """Addresses and networks as networks. Raises ValueError."""
-    return tuple(ip_network(address, strict=False) for address in addresses)
-
-
 _PROCESS = urandom(10).hex()
 _NUMBERS = count()
 
@@ -56,9 +48,11 @@ class Adapter:
         observer: Observer,
         send_s: Callable[[], float] = lambda: 60.0,
         gate: Gate | None = None,
+        read_way: Callable[[], ReadWay] = lambda: read_x_forwarded,
     ) -> None:
         self._service = service
         self._trusted = trusted
+        self._read_way = read_way
         self._body_s = body_s
         self._send_s = send_s
         self._observer = observer
@@ -135,11 +129,11 @@ class Adapter:
         headers = base.headers
         peer, port = getattr(base.protocol, "peer", None) or _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
+        way = None
         trusted = self._trusted()
         if trusted and is_trusted(peer, trusted):
-            client_ip = forwarded_client(peer, headers.getall("X-Forwarded-For", ()), trusted)
-            scheme = headers.get("X-Forwarded-Proto", scheme).partition(",")[0].strip().lower()
-            host = headers.get("X-Forwarded-Host", host).partition(",")[0].strip()
+            way = self._read_way()(peer, headers, trusted)
+            client_ip, scheme, host = way.chain[0], way.scheme or scheme, way.host or host
         given = headers.get("X-Request-Id", "")
         return Request(
             method=base.method,
@@ -155,6 +149,7 @@ class Adapter:
             scheme=scheme,
             host=host,
             received_at=monotonic(),
+            way=way,
         )
 
     def _answer(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:
@@ -209,39 +204,3 @@ def peer_of(transport: asyncio.BaseTransport | None) -> tuple[str, int]:
     """The client's address and port."""
     peer = transport.get_extra_info("peername") if transport is not None else None
     return (str(peer[0]).removeprefix("::ffff:"), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
-
-
-def is_trusted(address: str, trusted: Networks) -> bool:
-    """Whether an address is one of the proxies whose word is taken."""
-    try:
-        parsed = _plain_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in trusted)
-
-
-def _plain_address(text: str) -> IPv4Address | IPv6Address:
-    """An address; one of IPv4 that a listener for both families gives as IPv6 is of IPv4 (RFC 4291 §2.5.5.2)."""
-    address = ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _hop(text: str) -> str:
-    """The address of a hop without its port: `[v6]:port`, `v4:port` (RFC 7239 §6)."""
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
-
-
-def forwarded_client(peer: str, values: list[str] | tuple[str, ...], trusted: Networks) -> str:
-    """The right-most address that no trusted proxy has; what stands left of it, anyone could have written."""
-    hops = [hop.strip() for value in values for hop in value.split(",") if hop.strip()]
-    client = peer
-    for hop in reversed(hops):
-        try:
-            client = str(_plain_address(_hop(hop)))
-        except ValueError:
-            return client
-        if not is_trusted(client, trusted):
-            return client
-    return client

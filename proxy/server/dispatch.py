@@ -7,12 +7,15 @@ from typing import Protocol
 
 from multidict import CIMultiDict
 
-from proxy.errors import BadRequest
+from proxy.errors import BadRequest, MethodNotAllowed
 from proxy.message import Request, Response
 from proxy.plan.nodes import RoutePlan
 from proxy.plan.routing import Options, Router
 from proxy.service import Service
 from proxy.target import normalise
+
+# What a route that names no method takes. TRACE has to be named.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Serving(Protocol):
@@ -55,10 +58,13 @@ async def _serve_in(generation: Serving, request: Request) -> Response:
     request.path, request.query, request.has_query = target.path, target.query, target.has_query
     _check_host(request, target.authority)
     if target.path == "*":
-        return Response(204, CIMultiDict({"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}))
+        return Response(204, CIMultiDict({"Allow": ", ".join(METHODS)}))
     found = generation.router.find(request.method, target.path, host_name(request.host), request.headers, target.query)
     if isinstance(found, Options):
         return Response(204, CIMultiDict({"Allow": ", ".join(found.allow)}))
+    if request.method == "TRACE" and "TRACE" not in found.value.methods:
+        # An answer that repeats the request shows a script the cookies that it may not read (CWE-693).
+        raise MethodNotAllowed("TRACE", found.value.methods or METHODS)
     request.route = found.value.name
     request.params = found.params
     request.max_body = found.value.max_body

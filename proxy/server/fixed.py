@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from multidict import CIMultiDict
 
-from proxy.document import encode_json, scalar_text
+from proxy.document import InvalidJson, encode_json, scalar_text
 from proxy.engine.context import build_scope
+from proxy.errors import BadRequest
 from proxy.expr.scope import MISSING
 from proxy.message import Request, Response
 from proxy.plan.fields import header_values
@@ -21,16 +22,20 @@ def reply_action(plan: ReplyPlan) -> Callable[[Request], Awaitable[Response]]:
         body = b""
         if plan.body is not None:
             value = plan.body(scope)
-            if plan.is_text:
-                headers["Content-Type"] = "text/plain; charset=utf-8"
-                body = (scalar_text(value) or "").encode()
-            else:
-                headers["Content-Type"] = "application/json"
-                body = encode_json(None if value is MISSING else value)
+            headers["Content-Type"] = "text/plain; charset=utf-8" if plan.is_text else "application/json"
+            try:
+                body = (scalar_text(value) or "").encode() if plan.is_text else encode_json(_or_null(value))
+            except (InvalidJson, UnicodeEncodeError):
+                # All that can be in it came from the client: bytes of a header, say, that are not UTF-8.
+                raise BadRequest("the request holds something that cannot be repeated as text") from None
         headers.update(header_values(plan.headers, scope))
         return Response(plan.status, headers, body)
 
     return reply
+
+
+def _or_null(value: object) -> object:
+    return None if value is MISSING else value
 
 
 def redirect_action(plan: RedirectPlan) -> Callable[[Request], Awaitable[Response]]:

@@ -10,24 +10,14 @@ from proxy.clock import monotonic
 from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
 from proxy.events import CallFinished, Observer
-from proxy.expr.scope import Scope
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
-from proxy.plan.fields import header_values
-from proxy.plan.nodes import HeaderPlan, ProxyPlan, RoutePlan, UpstreamPlan
-from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake, switched
+from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
+from proxy.server.answering import response_maker
+from proxy.server.dispatch import METHODS
+from proxy.server.forwarding import hops_left, request_headers
+from proxy.server.mirror import Mirror
+from proxy.server.websocket import ask_upstream, asks_for_websocket, check_handshake
 from proxy.upstream.exchange import Head, Limits, Opening, RawHeaders, StreamedResponse, UpstreamRequest
-
-VIA = "1.1 proxy-composer"
-# What a client says of the path it came: believed from trusted proxies only, so always written anew.
-_FORWARDED = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "host",
-    "content-length",
-)
 
 
 def passthrough_action(
@@ -35,21 +25,32 @@ def passthrough_action(
     plan: ProxyPlan,
     upstream: Opening,
     upstream_plan: UpstreamPlan,
+    server: ServerPlan,
     observer: Observer,
+    mirror: Mirror | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
     """A service that passes requests through."""
     limits = _limits(plan, upstream_plan)
+    make_headers = request_headers(plan, upstream_plan, server)
+    allow = route.methods or METHODS
+    make_response = response_maker(route.name, plan, upstream_plan, server)
 
     async def pass_through(request: Request) -> Response:
+        if "Max-Forwards" in request.headers and hops_left(request) == 0:
+            # We are who was asked (RFC 9110 §7.6.2). What came is not repeated, not even then.
+            return Response(204 if request.method == "OPTIONS" else 405, CIMultiDict({"Allow": ", ".join(allow)}))
         upgrade = asks_for_websocket(request.headers)
         if upgrade:
             check_handshake(request, plan.websocket)
         scope = await build_scope(request, plan.roots)
         query = f"?{request.query}" if request.has_query else ""
+        headers = make_headers(request, scope)
+        if upgrade:
+            ask_upstream(headers)
         outgoing = UpstreamRequest(
             method=request.method,
             target=plan.rewrite(request.path) + query,
-            headers=list(_request_headers(request, plan, upstream_plan, scope, upgrade=upgrade).items()),
+            headers=list(headers.items()),
             body=None,
             max_body=0,  # of an answer that is not kept
             inform=partial(_inform, request.inform) if request.inform is not None else None,
@@ -63,25 +64,37 @@ def passthrough_action(
             outgoing.stream = body
         else:
             outgoing.body = body or None
+        if mirror is not None and not upgrade:
+            mirror.copy(outgoing, request)
         call = _Call(request, route.name, plan.upstream, observer)
         try:
             answer = await call.open(upstream, outgoing, route.timeout_s)
         except GatewayError as error:
-            call.ended(0, error.code, outgoing)
+            call.ended(0, error.code)
             raise
         except BaseException:
-            call.ended(0, None, outgoing)
+            call.ended(0, None)
             raise
-        if answer.status == 101:
-            return _switched(request, answer, plan, call, route.name, scope)
-        response = _response(request, answer)
-        # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
-        response.close = not call.sent and (response.stream is None or answer.status >= 300)
-        change_headers(response.headers, plan.response_headers, scope)
-        response.at_end(lambda: call.ended(answer.status, response.error, outgoing))
-        return response
+        return _respond(call, answer, partial(make_response, request, answer, outgoing.target, scope))
 
     return pass_through
+
+
+def _respond(call: "_Call", answer: StreamedResponse, make_response: Callable[[], Response]) -> Response:
+    """The response that is made of an answer, after whose end the call is over."""
+    try:
+        response = make_response()
+    except BaseException as error:
+        answer.close()
+        call.ended(answer.status, error.code if isinstance(error, GatewayError) else None)
+        raise
+    if answer.status == 101:  # as a call, this is where it ends
+        call.ended(101, None)
+        return response
+    # What is left of a body that the upstream did not want, nobody else wants either (RFC 9112 §9.3).
+    response.close = not call.sent and (response.stream is None or answer.status >= 300)
+    response.at_end(lambda: call.ended(answer.status, response.error))
+    return response
 
 
 class _Call:
@@ -93,6 +106,7 @@ class _Call:
         self._upstream = upstream
         self._observer = observer
         self._started = monotonic()
+        self._outgoing: UpstreamRequest | None = None
         self.sent = True
 
     async def open(self, upstream: Opening, outgoing: UpstreamRequest, timeout_s: float) -> StreamedResponse:
@@ -101,6 +115,7 @@ class _Call:
         A body that is still to come has times of its own on both sides; the route's counts from its end.
         """
         waiting = True
+        self._outgoing = outgoing
         try:
             outgoing.deadline = self._request.received_at + timeout_s
             async with asyncio.timeout_at(outgoing.deadline) as limit:
@@ -122,31 +137,14 @@ class _Call:
         finally:
             waiting = False
 
-    def ended(self, status: int, error: str | None, outgoing: UpstreamRequest | None = None) -> None:
+    def ended(self, status: int, error: str | None) -> None:
         """The answer is over, or there is none."""
         seconds = monotonic() - self._started
         began = round((self._started - self._request.received_at) * 1000, 3)
-        requests = 1 if outgoing is None or outgoing.extra is None else 1 + len(outgoing.extra)
+        requests = 1 + len((self._outgoing and self._outgoing.extra) or ())
         record = CallRecord(self._upstream, status, round(seconds * 1000, 3), error, requests, began)
         self._request.calls.append(record)
         self._observer(CallFinished(self._route, self._upstream, self._upstream, status, seconds, error))
-
-
-def _switched(
-    request: Request, answer: StreamedResponse, plan: ProxyPlan, call: "_Call", route: str, scope: Scope
-) -> Response:
-    """The connection becomes a WebSocket; as a call, this is where it ends."""
-    assert plan.websocket is not None  # otherwise it was not asked for, and the connection has refused it
-    headers = end_to_end(answer.headers, drop=("content-length",))
-    headers.add("Via", VIA)
-    change_headers(headers, plan.response_headers, scope)
-    try:
-        response = switched(request, answer, headers, plan.websocket, route)
-    except GatewayError as error:
-        call.ended(answer.status, error.code)
-        raise
-    call.ended(answer.status, None)
-    return response
 
 
 def _limits(plan: ProxyPlan, upstream: UpstreamPlan) -> Limits | None:
@@ -160,49 +158,6 @@ def _limits(plan: ProxyPlan, upstream: UpstreamPlan) -> Limits | None:
     )
 
 
-def _response(request: Request, answer: StreamedResponse) -> Response:
-    headers = end_to_end(answer.headers, drop=() if request.method == "HEAD" else ("content-length",))
-    headers.add("Via", VIA)
-    whole = answer.whole
-    if whole is not None:
-        return Response(answer.status, headers, whole, chunked=answer.length is None)
-    if answer.length is None and "Trailer" in answer.headers:
-        headers["Trailer"] = answer.headers["Trailer"]
-    return Response(answer.status, headers, stream=answer)
-
-
-def _request_headers(
-    request: Request, plan: ProxyPlan, upstream: UpstreamPlan, scope: Scope, *, upgrade: bool
-) -> CIMultiDict[str]:
-    headers = end_to_end(request.headers, drop=_FORWARDED)
-    if upstream.host == "preserve":
-        headers["Host"] = request.host
-    elif upstream.host != "upstream":
-        headers["Host"] = upstream.host
-    headers["X-Forwarded-For"] = request.client_ip
-    headers["X-Forwarded-Proto"] = request.scheme
-    if request.host:
-        headers["X-Forwarded-Host"] = request.host
-    headers["X-Request-Id"] = request.id
-    if any("trailers" in value.lower() for value in request.headers.getall("TE", ())):
-        headers["TE"] = "trailers"  # all that a proxy without codings of its own can pass on (RFC 9110 §10.1.4)
-        headers["Connection"] = "TE"
-    headers.add("Via", VIA)
-    change_headers(headers, plan.request_headers, scope)
-    if upgrade:
-        ask_upstream(headers)
-    return headers
-
-
 def _inform(inform: Callable[[int, Headers], None], status: int, raw_headers: RawHeaders) -> None:
     headers = Head(status, raw_headers).headers
     inform(status, end_to_end(headers, drop=("content-length",)))
-
-
-def change_headers(headers: CIMultiDict[str], plan: HeaderPlan, scope: Scope) -> None:
-    """Remove, set, then add, as the route says."""
-    for name in plan.remove:
-        headers.popall(name, None)
-    headers.update(header_values(plan.set, scope))
-    for name, value in header_values(plan.add, scope):
-        headers.add(name, value)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from proxy.clock import monotonic
@@ -52,7 +53,7 @@ def run_test(plan: Plan, route: RoutePlan, test: RouteTest) -> Result:
 async def _run(plan: Plan, route: RoutePlan, test: RouteTest) -> list[str]:
     alone = only(plan, route)
     stubs = {name: StubUpstream(name, test.stubs.get(name, ())) for name in alone.upstreams}
-    serving = _Serving(plan, Services(alone, stubs, lambda event: None), route.name)
+    serving = _Serving(plan, Services(alone, stubs, lambda event: None, chance=Random(0)), route.name)
     crashes: list[str] = []
     service = build_server_stack(
         dispatch(lambda: serving), lambda event: None, lambda request: crashes.append("it crashed; this is a defect")

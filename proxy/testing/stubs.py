@@ -49,14 +49,15 @@ def _json(stub: Stub) -> bytes:
 
 
 def only(plan: Plan, route: RoutePlan) -> Plan:
-    """The plan of one route alone, in which every call has an upstream of its own name."""
+    """The plan of one route alone, in which every call has an upstream of its own name, and nothing is mirrored."""
     match route.action:
         case CompositePlan(calls=calls) as action:
             own = tuple(structs.replace(call, upstream=call.name, shared=call.shared) for call in calls)
             upstreams = {call.name: replace(plan.upstreams[call.upstream], name=call.name) for call in calls}
             route = replace(route, action=structs.replace(action, calls=own))
-        case ProxyPlan(upstream=name):
-            upstreams = {name: plan.upstreams[name]}
+        case ProxyPlan() as action:
+            upstreams = {name: plan.upstreams[name] for name in action.variants}
+            route = replace(route, action=replace(action, mirror=None))
         case _:
             upstreams = {}
     return replace(plan, upstreams=upstreams, routes=(route,))

@@ -93,10 +93,9 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert again == once
 
 
-def test_a_segment_is_decoded_as_utf8() -> None:
+def test_a_segment_is_decoded_as_utf8_and_other_bytes_are_kept() -> None:
     assert decode_segment("a%2Fb%20%C3%A9") == "a/b é"
-    with pytest.raises(BadRequest):
-        decode_segment("%ff")
+    assert decode_segment("%ff%C3%A9") == "\udcffé"
 
 
 @pytest.mark.parametrize(

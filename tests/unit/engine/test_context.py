@@ -26,6 +26,13 @@ async def test_the_parts_of_a_request(request_of: Any) -> None:
     assert scope["claims"] is None
 
 
+async def test_a_path_that_is_no_text_is_refused_where_it_is_read_and_only_there(request_of: Any) -> None:
+    request = request_of(params={"id": "\udcff", "n": 7, "e": "é"})
+    assert await build_scope(request, frozenset({"request"}))
+    with pytest.raises(BadRequest, match="the path is not UTF-8"):
+        await build_scope(request, frozenset({"params"}))
+
+
 @pytest.mark.parametrize(
     "body,headers,value",
     [

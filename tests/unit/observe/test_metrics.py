@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from proxy.events import CallFinished, Reloaded, ReloadFailed
+from proxy.events import CallFinished, Mirrored, Reloaded, ReloadFailed
 from proxy.message import Response
 from proxy.observe.metrics import Metrics
 
@@ -29,6 +29,14 @@ def test_partial_answers_and_expression_faults_are_counted(metrics: Metrics, fin
     metrics(finished(Response(200, partial=("a",), faults=3)))
     assert 'proxy_partial_answers_total{route="page"} 1.0' in lines(metrics)
     assert 'proxy_expression_faults_total{route="page"} 3.0' in lines(metrics)
+
+
+def test_copies_of_requests_are_counted_by_what_became_of_them(metrics: Metrics) -> None:
+    metrics(Mirrored("page", "v2", "sent"))
+    metrics(Mirrored("page", "v2", "skipped"))
+    metrics(Mirrored("page", "v2", "skipped"))
+    assert 'proxy_mirrored_requests_total{result="sent",route="page",upstream="v2"} 1.0' in lines(metrics)
+    assert 'proxy_mirrored_requests_total{result="skipped",route="page",upstream="v2"} 2.0' in lines(metrics)
 
 
 def test_calls_are_counted_with_their_errors_and_times(metrics: Metrics) -> None:

@@ -99,3 +99,11 @@ def test_a_fan_out_is_explained_with_its_worst_case(plan_of: Any) -> None:
     assert "(optional) for each of $.ids, at most 120 requests, 8 at once, waits for ids" in lines[4]
     assert "(required) in batches of 50 of $.ids, at most 3 requests, waits for ids" in lines[6]
     assert lines[-2] == "  upstream requests at worst: 124"
+
+
+def test_a_split_and_a_mirror_are_explained_by_all_their_upstreams(plan_of: Any) -> None:
+    plan = plan_of(
+        "version: 1\nupstreams: {u: http://u, v: http://v, w: http://w}\n"
+        "routes: [{name: a, match: /a, proxy: {split: {to: {u: 1, v: 1}}, mirror: w}}]"
+    )
+    assert explain(plan.routes[0]).splitlines()[-3:] == ["  upstream u", "  upstream v", "  upstream w"]

@@ -9,7 +9,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.clock import monotonic
 from proxy.message import Request, Response
-from proxy.server.adapter import Adapter, parse_networks
+from proxy.server.adapter import Adapter
+from proxy.server.hops import parse_networks
 from proxy.server.listener import Listener
 
 Serve = Callable[[Request], Awaitable[Response]]

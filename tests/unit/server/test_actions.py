@@ -3,17 +3,21 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import UpstreamUnreachable
 from proxy.loading import load
 from proxy.server.actions import Services
+from proxy.upstream.exchange import Arrived, UpstreamResponse
 
 TEXT = """
 version: 1
-upstreams: {u: http://u}
+upstreams: {u: http://u, v: http://v}
 routes:
   - {name: composite, match: /c, calls: {a: {get: "u:/a", lazy: true}}, merge: 1}
   - {name: pass, match: /p, proxy: u}
   - {name: fixed, match: /f, reply: {body: hi}}
   - {name: gone, match: /g, redirect: /f}
+  - {name: paged, match: /e, error_pages: {5xx: {body: sorry}}, calls: {a: {get: "u:/a"}}}
+  - {name: split, match: /s, proxy: {split: {to: {u: 0, v: 1}}, mirror: u}}
 """
 
 
@@ -22,7 +26,12 @@ class NoUpstream:
         raise AssertionError
 
     def begin(self, request: Any, done: Any, /) -> Any:
-        raise AssertionError
+        raise UpstreamUnreachable("gone")
+
+
+class Answering(NoUpstream):
+    async def open(self, request: Any, /) -> Any:
+        return Arrived(UpstreamResponse.of(200, {}, b"v"))
 
 
 @pytest.fixture
@@ -30,10 +39,19 @@ def services(tmp_path: Path) -> Services:
     (tmp_path / "routes.yaml").write_text(TEXT)
     plan = load(str(tmp_path / "routes.yaml"), {}).plan
     assert plan is not None
-    return Services(plan, {"u": NoUpstream()}, lambda event: None)
+    return Services(plan, {"u": NoUpstream(), "v": Answering()}, lambda event: None)
 
 
-@pytest.mark.parametrize("name,status,body", [("composite", 200, b"1"), ("fixed", 200, b"hi"), ("gone", 308, b"")])
+@pytest.mark.parametrize(
+    "name,status,body",
+    [
+        ("composite", 200, b"1"),
+        ("fixed", 200, b"hi"),
+        ("gone", 308, b""),
+        ("paged", 502, b"sorry"),
+        ("split", 200, b"v"),
+    ],
+)
 async def test_every_kind_of_route_has_its_service(
     name: str, status: int, body: bytes, services: Services, request_of: Any
 ) -> None:

@@ -13,6 +13,7 @@ from proxy.server.dispatch import dispatch, host_name, is_host
 class Route:
     name = "users"
     max_body = 123
+    methods: tuple[str, ...] = ()
 
 
 class Serving:
@@ -52,6 +53,22 @@ async def test_a_route_is_found_and_the_request_told_of_it(request_of: Any) -> N
     assert (await serve(request, Serving(5))).status == 200
     assert (request.route, request.params, request.max_body) == ("users", {"id": 7}, 123)
     assert (request.path, request.query, request.generation) == ("/users/7", "x=1", 5)
+
+
+@pytest.mark.parametrize("methods,status", [(None, 405), (frozenset({"TRACE"}), 200)])
+async def test_trace_is_taken_only_where_it_is_named(methods: Any, status: int, request_of: Any) -> None:
+    class Traced(Route):
+        pass
+
+    Traced.methods = tuple(methods or ())
+    serving = Serving()
+    serving.router = Router([(MatchRule(methods, parse_pattern("/x")), Traced)])
+    if status == 200:
+        assert (await serve(request_of("/x", method="TRACE"), serving)).status == 200
+        return
+    with pytest.raises(MethodNotAllowed) as caught:
+        await serve(request_of("/x", method="TRACE"), serving)
+    assert caught.value.headers == {"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 
 
 async def test_a_generation_is_held_until_its_request_has_ended(request_of: Any) -> None:

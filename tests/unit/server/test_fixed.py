@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import BadRequest
 from proxy.loading import load
 from proxy.server.fixed import redirect_action, reply_action
 
@@ -32,6 +33,13 @@ async def test_a_reply(
 ) -> None:
     response = await reply_action(action_of(tmp_path, f"reply: {{{text}}}"))(request_of(params={"id": "7"}))
     assert (response.status, response.headers.get("Content-Type"), response.body) == (status, content_type, body)
+
+
+@pytest.mark.parametrize("body", ["'x ${headers.x-a}'", "{a: $.headers.x-a}"])
+async def test_bytes_that_are_no_text_are_the_clients_fault(body: str, tmp_path: Path, request_of: Any) -> None:
+    action = reply_action(action_of(tmp_path, f"reply: {{body: {body}}}"))
+    with pytest.raises(BadRequest):
+        await action(request_of(headers={"Host": "a", "X-A": "\udce9"}))
 
 
 async def test_a_redirect(tmp_path: Path, request_of: Any) -> None:

@@ -60,3 +60,15 @@ def test_every_call_of_the_route_gets_an_upstream_of_its_own(tmp_path: Path) -> 
     assert set(alone.upstreams) == {"x", "y"}
     assert alone.upstreams["x"].forward_headers == ("cookie",)
     assert set(only(plan, plan.routes[1]).upstreams) == {"u"}
+
+
+def test_a_test_of_a_split_has_its_variants_and_mirrors_nothing(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\nupstreams: {u: http://u, v: http://v, w: http://w}\n"
+        "routes: [{name: a, match: /a, proxy: {split: {to: {u: 1, v: 1}}, mirror: w}}]"
+    )
+    plan = load(str(tmp_path / "routes.yaml"), {}).plan
+    assert plan is not None
+    alone = only(plan, plan.routes[0])
+    action: Any = alone.routes[0].action
+    assert (set(alone.upstreams), action.mirror) == ({"u", "v"}, None)
