@@ -52,7 +52,7 @@ class UpstreamClient:
         alone = len(given) == 1 and plan.dns is None
         self._way: Pool | Endpoints = self._endpoints.members[0].pool if alone else self._endpoints
         if plan.dns is not None:
-            self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._resolved))
+            self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._rng, self._resolved))
         self._check_members()
 
     def __repr__(self) -> str:

@@ -16,6 +16,6 @@ def test_several_passed_checks_in_a_row_make_well_again() -> None:
     assert health.healthy
 
 
-@pytest.mark.parametrize(("elapsed", "share"), [(0, 0.1), (5, 0.5), (10, 1.0), (11, 1.0)])
+@pytest.mark.parametrize("elapsed, share", [(0, 0.1), (5, 0.5), (10, 1.0), (11, 1.0)])
 def test_a_slow_start_goes_from_a_tenth_to_all(elapsed: float, share: float) -> None:
     assert ramp(elapsed, 10) == share
