@@ -51,5 +51,6 @@ async def test_endpoints_that_stay_keep_their_state(endpoints: Endpoints) -> Non
     stays = endpoints.members[1]
     endpoints.checked(stays, False, "down")
     endpoints.replace([THREE[1], Endpoint("http", "catalog-4", 8002)])
-    assert endpoints.members[0] is stays and stays.state == "unhealthy"
+    assert endpoints.members[0] is stays
+    assert stays.state == "unhealthy"
     assert chosen(endpoints) == {"catalog-4"}

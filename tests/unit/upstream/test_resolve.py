@@ -27,7 +27,7 @@ async def told_of(answers: list[Sequence[str] | OSError], monkeypatch: pytest.Mo
             raise answer
         return answer
 
-    task = asyncio.create_task(
+    task = asyncio.get_running_loop().create_task(
         resolve_forever("catalog", NAME, scripted, Random(1), lambda found: told.append([one.address for one in found]))
     )
     await over.wait()
