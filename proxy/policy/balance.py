@@ -12,10 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from math import ceil, exp, log
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from random import Random
+from typing import Generic, Protocol, TypeVar
 
 # Peak EWMA, as in Finagle: a slow answer counts at once, and is forgotten over some seconds.
 DECAY_S = 10.0
@@ -24,6 +21,14 @@ FAILURE_S = 1.0
 # Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2016): at most so many times the mean.
 BOUND = 1.25
 _MASK = (1 << 64) - 1
+
+
+class Chance(Protocol):
+    """A source of chance, such as `random.Random`."""
+
+    def random(self) -> float:
+        """At least 0, less than 1."""
+        ...
 
 
 class Peer:
@@ -57,7 +62,7 @@ class Balancer(Protocol[P]):
         ...
 
 
-def make_balancer(policy: str, rng: "Random") -> Balancer[P]:
+def make_balancer(policy: str, rng: Chance) -> Balancer[P]:
     """The balancer of a policy's name."""
     kinds: dict[str, type[_Drawing[P]] | type[RoundRobin[P]]] = {
         "p2c": PowerOfTwo,
@@ -73,7 +78,7 @@ def make_balancer(policy: str, rng: "Random") -> Balancer[P]:
 class _Drawing(Generic[P]):
     """Draws peers by weight."""
 
-    def __init__(self, rng: "Random") -> None:
+    def __init__(self, rng: Chance) -> None:
         self._random = rng.random
         self._peers: Sequence[P] = ()
         self._ends: list[float] = []  # of each peer's stretch of the line that is drawn from
@@ -152,7 +157,7 @@ def observe_latency(peer: Peer, seconds: float, now: float, *, failed: bool = Fa
 class RoundRobin(Generic[P]):
     """`round_robin`: smooth and weighted, as in nginx: a heavy peer's turns are spread among those of the others."""
 
-    def __init__(self, rng: "Random") -> None:
+    def __init__(self, rng: Chance) -> None:
         self._peers: Sequence[P] = ()
 
     def update(self, peers: Sequence[P]) -> None:

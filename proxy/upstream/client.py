@@ -60,7 +60,7 @@ class UpstreamClient:
             way = Telling(way, plan.deadline_header)
         self._way = way
         if plan.dns is not None:
-            self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._resolved))
+            self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._rng, self._resolved))
         self._check_members()
 
     def __repr__(self) -> str:

@@ -5,12 +5,15 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from random import Random
 
 from proxy.plan.nodes import Endpoint
 
 _LOG = logging.getLogger("proxy.upstream")
 # getaddrinfo does not tell how long an answer holds. Envoy's default is the same.
 EVERY_S = 5.0
+# So that many gateways do not ask all at the same moment.
+JITTER = 0.1
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """A host and a port → its addresses. Raises `OSError`."""
@@ -23,7 +26,7 @@ async def resolve_name(host: str, port: int) -> Sequence[str]:
 
 
 async def resolve_forever(
-    upstream: str, name: Endpoint, resolve: Resolve, changed: Callable[[Sequence[Endpoint]], None]
+    upstream: str, name: Endpoint, resolve: Resolve, rng: Random, changed: Callable[[Sequence[Endpoint]], None]
 ) -> None:
     """Tell of the endpoints whenever they are others than before, until cancelled."""
     last: tuple[str, ...] = ()
@@ -39,4 +42,4 @@ async def resolve_forever(
         if addresses and addresses != last:
             last = addresses
             changed([replace(name, address=address) for address in addresses])
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(EVERY_S * (1 + JITTER * (2 * rng.random() - 1)))

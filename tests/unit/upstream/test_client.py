@@ -87,7 +87,8 @@ async def test_a_connection_is_used_again(upstream_plan: UpstreamPlan) -> None:
 async def test_endpoints_are_used_in_turn(upstream_plan: UpstreamPlan) -> None:
     one, two = Server(), Server()
     async with running(one, upstream_plan) as first, running(two, upstream_plan) as second:
-        both = UpstreamClient(replace(upstream_plan, endpoints=(*first.plan.endpoints, *second.plan.endpoints)))
+        endpoints = (*first.plan.endpoints, *second.plan.endpoints)
+        both = UpstreamClient(replace(upstream_plan, endpoints=endpoints, balance="round_robin"))
         for _ in range(4):
             await both.send(request())
         await both.close()

@@ -1,0 +1,33 @@
+from typing import Any
+
+import pytest
+
+HEAD = "version: 1\nupstreams:\n  u:\n    urls: [{url: 'http://a', weight: 100}, {url: 'http://b', weight: 50}]\n"
+ROUTES = "routes: [{name: r, match: GET /r, proxy: {to: u}}]\n"
+
+
+def test_weights_are_made_small(plan_of: Any) -> None:
+    assert plan_of(HEAD + ROUTES).upstreams["u"].weights == (2, 1)
+
+
+def test_two_are_chosen_between_unless_said_otherwise(plan_of: Any) -> None:
+    assert plan_of(HEAD + ROUTES).upstreams["u"].balance == "p2c"
+
+
+def test_the_expression_of_a_hash_gives_the_key_to_routes_that_ask(plan_of: Any) -> None:
+    plan = plan_of(HEAD + "    balance: {hash: $.headers.x-user}\n" + ROUTES)
+    assert plan.upstreams["u"].balance == "hash"
+    assert plan.upstreams["u"].hash_roots == {"headers"}
+
+
+@pytest.mark.parametrize(
+    "line,code",
+    [
+        ("balance: {hash: always}", "bad-hash"),
+        ("health: {path: healthz}", "bad-url"),
+        ("health: {path: /h, interval: 1s, timeout: 2s}", "bad-duration"),
+        ("outlier: {max_ejected: 10%}", "never-ejected"),
+    ],
+)
+def test_what_cannot_work_is_a_problem(line: str, code: str, codes_of: Any) -> None:
+    assert code in codes_of(f"{HEAD}    {line}\n{ROUTES}")
