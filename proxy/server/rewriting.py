@@ -133,8 +133,8 @@ def _resolved(path: str) -> str:
 
 
 def _harmless(path: str) -> str:
-    """A path that cannot be read as a host: `//evil.example` names one, and so does `/\\evil.example` to browsers."""
-    return "/" + path.lstrip("/\\").replace("\\", "%5C")
+    """A path that cannot be read as a host: `//evil.example` names one. Browsers take `\\` for `/`, and skip tabs."""
+    return "/" + path.lstrip("/\\\t").replace("\\", "%5C")
 
 
 def rewrite_cookie(text: str, plan: CookiePlan, restore: Restore) -> str:

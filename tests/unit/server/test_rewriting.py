@@ -79,13 +79,25 @@ def test_a_reference_to_somewhere_else_stays_what_it_is(reference: str) -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["http://up:8001//evil.example/x", "http://up:8001/\\evil.example", "/\\evil.example", "/v1//evil.example"],
+    [
+        "http://up:8001//evil.example/x",
+        "http://up:8001/\\evil.example",
+        "/\\evil.example",
+        "/v1//evil.example",
+        "/\t/evil.example",
+    ],
 )
 def test_no_reference_becomes_one_to_another_host(reference: str) -> None:
     for rule in (RULE, PathRule(), PathRule("", "/v1")):
         result = mapped(reference, rule)
         assert result.startswith("/")
-        assert not result.startswith(("//", "/\\"))
+        assert not result.startswith(("//", "/\\", "/\t"))
+
+
+@given(st.text(alphabet="htp:/\\.%2eupv1?#@x[] 80", max_size=30), st.sampled_from([RULE, PathRule("/a"), PathRule()]))
+def test_what_is_mapped_is_a_path_and_nothing_else_changes(reference: str, rule: PathRule) -> None:
+    result = mapped(reference, rule)
+    assert result == reference or (result.startswith("/") and not result.startswith(("//", "/\\")))
 
 
 @given(st.text(alphabet="htp:/\\.%2eupv1?#@x[] ", max_size=30))
