@@ -126,7 +126,7 @@ def port_of(host: str, scheme: str) -> str:
 def forwarded_value(request: Request) -> str:
     """The way in one field (RFC 7239 §4): an element for each hop, the client's with what it asked for."""
     chain = (request.client_ip,) if request.way is None else request.way.chain
-    first, *others = [f"for={_quoted(f'[{address}]' if ':' in address else address)}" for address in chain]
+    first, *others = [f"for={_quoted(f'[{hop}]' if ':' in hop else hop or 'unknown')}" for hop in chain]
     host = f";host={_quoted(request.host)}" if request.host else ""
     return ", ".join([f"{first}{host};proto={request.scheme}", *others])
 

@@ -29,7 +29,7 @@ def rewriting(plan: ProxyPlan, upstream: UpstreamPlan) -> Rewrite | None:
     """The changes that a route asks for; None for none."""
     restore = partial(_restore, plan.restore, _base_paths(upstream))
     cookies = plan.cookies
-    references = References(upstream, restore) if plan.redirects else None
+    references = References(upstream, plan.restore) if plan.redirects else None
     if references is None and cookies is None:
         return None
 
@@ -59,7 +59,8 @@ class References:
     """Maps references that lead to an upstream, by its own name or by the client's, back to this gateway."""
 
     def __init__(self, upstream: UpstreamPlan, restore: Restore) -> None:
-        self._restore = restore
+        self._restore_relative = restore
+        self._restore = partial(_restore, restore, _base_paths(upstream))
         # As they may stand in a reference: with a port, and without, as servers write that do not know theirs.
         self._names = {f"{_bracketed(one.host)}:{one.port}" for one in upstream.endpoints}
         self._names |= {_bracketed(one.host) for one in upstream.endpoints}
@@ -89,12 +90,16 @@ class References:
             if scheme is not None or not path:
                 return reference  # of another kind, or about the very page
             if not path.startswith("/"):
-                path = target.partition("?")[0].rpartition("/")[0] + "/" + path
+                # Targets are without what an endpoint's own path adds, so what is beside one is too.
+                beside = _resolved(target.partition("?")[0].rpartition("/")[0] + "/" + path)
+                return self._written(beside, self._restore_relative) + rest
         elif (scheme or "http").lower() not in _PORTS or not self._leads_here(scheme, authority, host):
             return reference
-        path = _resolved(path or "/")
-        restored = self._restore(path)
-        return _harmless(path if restored is None else restored) + rest
+        return self._written(_resolved(path or "/"), self._restore) + rest
+
+    def _written(self, path: str, restore: Restore) -> str:
+        restored = restore(path)
+        return _harmless(path if restored is None else restored)
 
     def _leads_here(self, scheme: str | None, authority: str, host: str) -> bool:
         name = authority.rpartition("@")[2].lower()
@@ -128,8 +133,8 @@ def _resolved(path: str) -> str:
 
 
 def _harmless(path: str) -> str:
-    """A path that cannot be read as a host: `//evil.example` names one, and so does `/\\evil.example` to browsers."""
-    return "/" + path.lstrip("/\\").replace("\\", "%5C")
+    """A path that cannot be read as a host: `//evil.example` names one. Browsers take `\\` for `/`, and skip tabs."""
+    return "/" + path.lstrip("/\\\t").replace("\\", "%5C")
 
 
 def rewrite_cookie(text: str, plan: CookiePlan, restore: Restore) -> str:

@@ -146,14 +146,15 @@ async def test_a_page_does_not_wait_for_the_body_that_it_replaces_and_frees_its_
             await up.gone.wait()
 
 
+@pytest.mark.parametrize("place", ["{own}/base/b?c", "/base/b?c", "b?c"])
 async def test_the_address_of_an_upstream_does_not_leave_in_a_redirect(
-    serving: Any, tmp_path: Path, session: ClientSession
+    place: str, serving: Any, tmp_path: Path, session: ClientSession
 ) -> None:
     (tmp_path / "routes.yaml").write_text(
-        "version: 1\nupstreams: {up: '${env.UP}'}\nroutes:\n"
+        "version: 1\nupstreams: {up: '${env.UP}/base'}\nroutes:\n"
         "  - {name: a, match: '/a/{rest:path}', proxy: {to: up, path: {strip_prefix: /a}, redirects: rewrite}}\n"
     )
-    answer = "HTTP/1.1 302 Found\r\nLocation: {own}/b?c\r\nContent-Length: 0\r\n\r\n"
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
     async with RawUpstream(answer) as up, serving(tmp_path / "routes.yaml", {"UP": up.url}) as url:
         response = await session.get(f"{url}/a/x", allow_redirects=False)
     assert (response.status, response.headers["Location"]) == (302, "/a/b?c")

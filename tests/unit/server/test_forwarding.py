@@ -126,6 +126,11 @@ def test_addresses_and_hosts_that_are_no_tokens_are_quoted(tmp_path: Path, reque
     assert headers["Forwarded"] == 'for="[2001:db8::1]";host="a.example:8443";proto=https, for=10.0.0.1'
 
 
+def test_a_client_without_an_address_is_unknown(tmp_path: Path, request_of: Any) -> None:
+    headers = Forwarding(tmp_path, server="{forwarded: forwarded}")(request_of("/", client_ip=""))
+    assert headers["Forwarded"].startswith("for=unknown;")
+
+
 def test_a_request_that_names_no_host_has_none_in_its_way(tmp_path: Path, request_of: Any) -> None:
     headers = Forwarding(tmp_path, server="{forwarded: both}")(request_of("/", headers={}))
     assert (headers["Forwarded"], "X-Forwarded-Host" in headers) == ("for=192.0.2.1;proto=http", False)
