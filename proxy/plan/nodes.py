@@ -51,6 +51,11 @@ class UpstreamPlan:
     retry_budget: float = 0.2
     deadline_header: str | None = None
 
+    @property
+    def named(self) -> tuple["Endpoint", ...]:
+        """What the file names: the endpoints, or what resolves to them."""
+        return self.endpoints if self.dns is None else (*self.endpoints, self.dns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthPlan:

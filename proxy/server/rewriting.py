@@ -45,7 +45,7 @@ def rewriting(plan: ProxyPlan, upstream: UpstreamPlan) -> Rewrite | None:
 
 def _base_paths(upstream: UpstreamPlan) -> tuple[str, ...]:
     """What the targets of an upstream's endpoints start with, the longest first."""
-    return tuple(sorted({endpoint.base_path for endpoint in upstream.endpoints}, key=len, reverse=True))
+    return tuple(sorted({endpoint.base_path for endpoint in upstream.named}, key=len, reverse=True))
 
 
 def _restore(restore: Restore, bases: tuple[str, ...], path: str) -> str | None:
@@ -62,8 +62,8 @@ class References:
         self._restore_relative = restore
         self._restore = partial(_restore, restore, _base_paths(upstream))
         # As they may stand in a reference: with a port, and without, as servers write that do not know theirs.
-        self._names = {f"{_bracketed(one.host)}:{one.port}" for one in upstream.endpoints}
-        self._names |= {_bracketed(one.host) for one in upstream.endpoints}
+        self._names = {f"{_bracketed(one.host)}:{one.port}" for one in upstream.named}
+        self._names |= {_bracketed(one.host) for one in upstream.named}
         if upstream.host not in ("upstream", "preserve"):
             self._names.add(upstream.host.lower())
 

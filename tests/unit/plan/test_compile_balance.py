@@ -31,3 +31,8 @@ def test_the_expression_of_a_hash_gives_the_key_to_routes_that_ask(plan_of: Any)
 )
 def test_what_cannot_work_is_a_problem(line: str, code: str, codes_of: Any) -> None:
     assert code in codes_of(f"{HEAD}    {line}\n{ROUTES}")
+
+
+def test_an_upstream_that_is_resolved_is_named_by_what_is_resolved(plan_of: Any) -> None:
+    text = 'version: 1\nupstreams: {u: {dns: "http://catalog:8002"}}\nroutes: [{name: a, match: /, proxy: u}]\n'
+    assert [one.host for one in plan_of(text).upstreams["u"].named] == ["catalog"]

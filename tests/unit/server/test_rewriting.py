@@ -21,7 +21,7 @@ class Upstream:
             def __init__(self, host: str, port: int, base_path: str) -> None:
                 self.host, self.port, self.base_path = host, port, base_path
 
-        self.endpoints = tuple(Endpoint(*url) for url in urls or (("up", 8001, ""),))
+        self.named = tuple(Endpoint(*url) for url in urls or (("up", 8001, ""),))
         self.host = host
 
 
