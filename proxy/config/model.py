@@ -40,6 +40,8 @@ class Timeouts(Strict):
 class Keepalive(Strict):
     idle: Seconds = 4.0
     """How long an unused connection is kept; shorter than the upstream's own."""
+    lifetime: Seconds = 600.0
+    """After how long a connection is not used again, so that what a name resolves to has its effect."""
 
 
 class Tls(Strict):

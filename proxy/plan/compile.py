@@ -111,6 +111,7 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         first_byte_s=upstream.timeouts.first_byte,
         idle_s=upstream.timeouts.idle,
         keepalive_s=upstream.keepalive.idle,
+        lifetime_s=upstream.keepalive.lifetime,
         dns=dns,
         max_pending=upstream.max_pending,
         **compile_balance(upstream, place),

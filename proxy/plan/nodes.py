@@ -50,6 +50,7 @@ class UpstreamPlan:
     breaker: BreakerPlan | None = None
     retry_budget: float = 0.2
     deadline_header: str | None = None
+    lifetime_s: float = 600.0
 
     @property
     def named(self) -> tuple["Endpoint", ...]:

@@ -19,7 +19,6 @@ from proxy.upstream.http1.wire import encode_request
 
 T = TypeVar("T")
 
-LIFETIME_S = 600.0
 # What may be sent twice when a kept connection turns out to be closed (RFC 9110 §9.2.1, RFC 9112 §9.3.1).
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -134,7 +133,9 @@ class Pool:
             connection = self._idle.pop()
             if connection.closed:
                 continue
-            fresh = now - connection.idle_since < self._plan.keepalive_s and now - connection.born < LIFETIME_S
+            fresh = (
+                now - connection.idle_since < self._plan.keepalive_s and now - connection.born < self._plan.lifetime_s
+            )
             if fresh:
                 return connection
             self._forget(connection)

@@ -130,8 +130,11 @@ async def test_a_new_connection_that_closes_without_an_answer_is_not_tried_again
         assert server.connections == 1
 
 
-async def test_a_connection_that_has_grown_old_is_not_used_again(upstream_plan: UpstreamPlan) -> None:
-    async with running(replace(upstream_plan, keepalive_s=1e-9)) as (pool, server):
+@pytest.mark.parametrize("limit", [{"keepalive_s": 1e-9}, {"lifetime_s": 1e-9}])
+async def test_a_connection_that_has_grown_old_is_not_used_again(
+    limit: dict[str, float], upstream_plan: UpstreamPlan
+) -> None:
+    async with running(replace(upstream_plan, **limit)) as (pool, server):
         await pool.send(request())
         await pool.send(request())
         assert (server.connections, pool.connections) == (2, 1)
