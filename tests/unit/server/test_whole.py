@@ -97,3 +97,10 @@ async def test_answers_follow_one_another_on_a_connection_and_a_large_one_is_who
 def test_a_header_that_would_break_the_framing_is_never_written() -> None:
     with pytest.raises(ValueError, match="framing"):
         make(headers={"X": "a\r\nSet-Cookie: b"})()._head(is_old=False)
+
+
+async def test_the_date_is_that_of_who_made_the_answer() -> None:
+    date = "Thu, 01 Jan 1970 00:00:00 GMT"
+    async with answering(make(headers={"date": date})) as port:
+        heard = await talk(port, GET)
+    assert re.findall(rb"(?i)\ndate: ([^\r]*)", heard) == [date.encode()]
