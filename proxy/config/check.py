@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from proxy.config.model import Config, Route, Upstream, Url
+from proxy.config.model import Config, Route
 from proxy.config.tree import Mapping, Node, Scalar, Sequence, locate, to_plain
+from proxy.config.upstreams import Upstream, Url
 from proxy.problems import Path, Place, Problem, Span, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)

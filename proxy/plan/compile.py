@@ -10,7 +10,10 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.model import Config, ProxyAction, Route, Server, Tls, Upstream
+from proxy.config.model import Config, Route
+from proxy.config.proxying import ProxyAction
+from proxy.config.server import Server
+from proxy.config.upstreams import Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply

@@ -11,7 +11,8 @@ from typing import Any, TypedDict
 
 from msgspec import structs
 
-from proxy.config.model import Health, Outlier, Route, Upstream
+from proxy.config.model import Route
+from proxy.config.upstreams import Health, Outlier, Upstream
 from proxy.document import scalar_text
 from proxy.errors import ExtractionFailed
 from proxy.expr.expression import Expression, compile_string

@@ -4,7 +4,7 @@ import re
 
 from msgspec.structs import replace
 
-from proxy.config.model import Cookies, Mirror, ProxyAction, Split
+from proxy.config.proxying import Cookies, Mirror, ProxyAction, Split
 from proxy.expr.expression import Expression, compile_string, or_missing
 from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
 from proxy.message import is_token

@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 from proxy.config.calls import Call, Retry
-from proxy.config.model import Breaker, ProxyTimeouts
+from proxy.config.proxying import ProxyTimeouts
+from proxy.config.upstreams import Breaker
 from proxy.message import is_token
 from proxy.plan.fields import statuses
 from proxy.plan.nodes import TimeoutsPlan

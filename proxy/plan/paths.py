@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from proxy.config.model import PathRewrite
+from proxy.config.proxying import PathRewrite
 from proxy.problems import Place
 
 

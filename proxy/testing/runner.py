@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from proxy.clock import monotonic
-from proxy.config.model import RouteTest
+from proxy.config.route_tests import RouteTest
 from proxy.document import InvalidJson, decode_json, encode_json
 from proxy.errors import GatewayError
 from proxy.message import Request, Response

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 from multidict import CIMultiDict
 
-from proxy.config.model import Stub
+from proxy.config.route_tests import Stub
 from proxy.document import encode_json
 from proxy.errors import UpstreamFailed
 from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan

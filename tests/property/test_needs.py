@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proxy.config.model import Stub
+from proxy.config.route_tests import Stub
 from proxy.expr.needs import READ
 from proxy.loading import load
 from proxy.plan.nodes import CompositePlan, Plan

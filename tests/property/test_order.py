@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.config.model import Stub
+from proxy.config.route_tests import Stub
 from proxy.loading import load
 from proxy.plan.nodes import Plan
 from proxy.server.actions import Services

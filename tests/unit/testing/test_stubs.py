@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config.model import Stub
+from proxy.config.route_tests import Stub
 from proxy.errors import UpstreamFailed, UpstreamUnreachable
 from proxy.loading import load
 from proxy.testing.stubs import StubUpstream, only

@@ -1,0 +1,46 @@
+"""What `server` may say, as pydantic models."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from proxy.config.fields import Bytes, Seconds, Strict, one
+
+
+class Shedding(Strict):
+    """When more requests come than the process can answer, it takes on as many as it can, and the others wait."""
+
+    lag: Seconds = 0.01
+    """How late the process may be with everything."""
+    after: Seconds = 1.0
+    """For how long it must have been later than that until it takes on no more than it can."""
+    wait: Seconds = 1.0
+    """How long the others wait; then 503."""
+
+
+class Server(Strict):
+    """The server itself. What is marked so needs a restart to change."""
+
+    max_target: Bytes = 8190
+    """The longest request line and header line (restart)."""
+    max_body: Bytes = 8 * 1024 * 1024
+    """The largest request body where a route does not say."""
+    drain: Seconds = 10.0
+    """How long a stop waits for requests under way."""
+    body_timeout: Seconds = 30.0
+    """How long a client may take to send its body; one that is passed on as it comes: how long it may pause."""
+    send_timeout: Seconds = 60.0
+    """How long a client may take nothing of an answer that is passed on as it comes."""
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses or networks that are believed about the way a request came."""
+    forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
+    """The headers that upstreams of proxy routes are told that way by, and that trusted proxies are believed."""
+    id: str = Field(default="proxy-composer", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What this gateway is called in Via."""
+    max_passes: int = Field(default=5, ge=1)
+    """A request whose Via names this gateway so often goes round in a circle: 508."""
+    cache_size: Bytes = 64 * 1024 * 1024
+    """What kept answers of calls may take of memory; those used longest ago go first."""
+    shedding: Shedding = Field(default_factory=one(Shedding))
+    compress: bool = True
+    """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""
