@@ -171,9 +171,12 @@ async def test_another_protocol_that_was_asked_for_takes_the_connection(stream: 
     one = stream(upgrade=True).hear(SWITCHING + b"raw")
     answer = await one.answer.begun()
     assert (answer.status, answer.headers["X-A"]) == (101, "b")
-    assert await answer.duplex.read() == b"raw"
     assert one.released == []
-    one.transport.protocol.connection_lost(None)
+    ended = []
+    answer.when_over(lambda: ended.append(1))
+    assert answer.duplex.take(asyncio.Protocol()) == (one.transport, b"raw")
+    answer.duplex.over()
+    assert ended == [1]
     assert one.released == [False]
 
 
