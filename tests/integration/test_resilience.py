@@ -1,102 +1,13 @@
 """Endpoints that fail, over real sockets: how many requests each of them gets, and what the client sees."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import ClientSession, DummyCookieJar, web
-from aiohttp.test_utils import RawTestServer
+from aiohttp import web
 
-from proxy.events import BreakerChanged, Event, ExtraRequest, RequestFinished
-from proxy.gateway import Gateway
-from proxy.server.listener import Listener
-
-Answer = Callable[[web.BaseRequest], Coroutine[Any, Any, web.StreamResponse]]
-
-
-async def fine(request: web.BaseRequest) -> web.StreamResponse:
-    return web.json_response("fine")
-
-
-async def ill(request: web.BaseRequest) -> web.StreamResponse:
-    return web.json_response("ill", status=503)
-
-
-async def never(request: web.BaseRequest) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def dropped(request: web.BaseRequest) -> web.StreamResponse:
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-class Endpoint:
-    """One server, whose `answer` may be changed."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.bodies: list[bytes] = []
-        self.url = ""
-
-    @property
-    def count(self) -> int:
-        return len(self.bodies)
-
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.bodies.append(await request.read())
-        return await self.answer(request)
-
-
-class World:
-    """A gateway over some endpoints."""
-
-    def __init__(self, gateway: Gateway, url: str, session: ClientSession, events: list[Event]) -> None:
-        self.gateway = gateway
-        self.url = url
-        self.session = session
-        self.events = events
-
-    async def ask(self, path: str = "/page", method: str = "GET", body: bytes | None = None) -> int:
-        async with self.session.request(method, self.url + path, data=body) as response:
-            await response.read()
-            return response.status
-
-    def said(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-@asynccontextmanager
-async def world(folder: Path, upstream: str, route: str, *endpoints: Endpoint) -> AsyncIterator[World]:
-    async with _started(*endpoints):
-        urls = ", ".join(f'"{one.url}"' for one in endpoints)
-        config = folder / "routes.yaml"
-        config.write_text(f"version: 1\nupstreams: {{u: {{urls: [{urls}], balance: round_robin{upstream}}}}}\n{route}")
-        events: list[Event] = []
-        gateway = Gateway(config, [events.append], env={})
-        await gateway.load("start")
-        listener = Listener(gateway.make_adapter(), max_line=8190)
-        host, port = await listener.open("127.0.0.1", 0)
-        async with ClientSession(cookie_jar=DummyCookieJar()) as session:
-            yield World(gateway, f"http://{host}:{port}", session, events)
-        await listener.close(1)
-        await gateway.close()
-
-
-@asynccontextmanager
-async def _started(*endpoints: Endpoint) -> AsyncIterator[None]:
-    if not endpoints:
-        yield
-        return
-    async with RawTestServer(endpoints[0]) as server, _started(*endpoints[1:]):
-        endpoints[0].url = endpoints[0].url or str(server.make_url("")).rstrip("/")
-        yield
-
+from proxy.events import BreakerChanged, ExtraRequest, RequestFinished
+from tests.integration.worlds import Answer, Endpoint, dropped, fine, ill, never, world
 
 ROUTES = """routes:
   - {name: page, match: GET /page, calls: {x: {get: "u:/x"%s}}}
