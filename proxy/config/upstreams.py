@@ -113,6 +113,8 @@ class Upstream(Strict):
     """Where it listens: one or several endpoints."""
     dns: str | None = None
     """Instead of urls: every address that the host of this URL resolves to is an endpoint, looked up every 5s."""
+    srv: str | None = None
+    """Instead of urls: the SRV records of this URL's host are the endpoints, with their ports and weights."""
     balance: Balance = Field(default_factory=one(Balance))
     health: Health | None = None
     outlier: Outlier | None = None

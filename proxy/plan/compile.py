@@ -6,6 +6,7 @@ Every route is compiled even if another one has problems, so that one run report
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -116,6 +117,7 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         keepalive_s=upstream.keepalive.idle,
         lifetime_s=upstream.keepalive.lifetime,
         dns=dns,
+        srv=upstream.srv is not None,
         max_pending=upstream.max_pending,
         **compile_balance(upstream, place),
         breaker=compile_breaker(upstream.breaker),
@@ -135,14 +137,20 @@ def _compile_endpoints(upstream: Upstream, place: Place) -> tuple[list[Endpoint]
             endpoints.append(parse_endpoint(one.url))
         except Invalid as error:
             (place / "urls" / index).invalid(error)
-    if upstream.dns is not None:
+    for key, name in (("dns", upstream.dns), ("srv", upstream.srv)):
+        if name is None:
+            continue
+        if upstream.urls or dns is not None:
+            (place / key).problem("conflicting-keys", f"{key} stands instead of the others", "leave one", at_key=True)
         try:
-            dns = parse_endpoint(upstream.dns)
+            dns = parse_endpoint(name)
         except Invalid as error:
-            (place / "dns").invalid(error)
-        if upstream.urls:
-            (place / "dns").problem("conflicting-keys", "dns stands instead of urls", "leave out one", at_key=True)
-    elif not upstream.urls:
+            (place / key).invalid(error)
+    if upstream.srv is not None and find_spec("dns") is None:
+        (place / "srv").problem(
+            "missing-extra", "SRV records need a package that is not installed", "pip install 'proxy-composer[srv]'"
+        )
+    if not upstream.urls and upstream.dns is None and upstream.srv is None:
         place.problem("missing-key", "the upstream has no address", "write urls: [http://host:port]", at_key=True)
     return endpoints, dns
 

@@ -23,7 +23,7 @@ class UpstreamPlan:
     """One named upstream. Two equal plans may share one pool, which is how pools live through a reload.
 
     `weights` go with `endpoints`; none: all alike. With `dns` there are no endpoints: they are what its host resolves
-    to. `hash_key` is compiled from `hash_text` and reads `hash_roots` of the request.
+    to, by SRV records if `srv`. `hash_key` is compiled from `hash_text` and reads `hash_roots` of the request.
     """
 
     name: str
@@ -39,6 +39,7 @@ class UpstreamPlan:
     tls: "TlsPlan | None" = None
     weights: tuple[int, ...] = ()
     dns: "Endpoint | None" = None
+    srv: bool = False
     balance: str = "p2c"
     hash_text: str = ""
     hash_key: Callable[[Scope], str | None] | None = field(default=None, compare=False, repr=False)

@@ -8,7 +8,7 @@ One endpoint is asked by its pool itself; only where there are several is there 
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from random import Random
 from ssl import SSLContext
@@ -26,6 +26,7 @@ from proxy.upstream.health import check_forever
 from proxy.upstream.http1.pool import Pool
 from proxy.upstream.pools import Pools
 from proxy.upstream.resolve import Resolve, resolve_forever, resolve_name
+from proxy.upstream.srv import srv_resolver
 
 
 def _ignore(event: Event) -> None:
@@ -40,7 +41,7 @@ class UpstreamClient:
         plan: UpstreamPlan,
         observer: Observer = _ignore,
         pools: Pools | None = None,
-        resolve: Resolve = resolve_name,
+        resolve: Resolve | None = None,
         rng: Random | None = None,
     ) -> None:
         self.plan = plan
@@ -60,7 +61,8 @@ class UpstreamClient:
             way = Telling(way, plan.deadline_header)
         self._way = way
         if plan.dns is not None:
-            self._start(plan.dns, resolve_forever(plan.name, plan.dns, resolve, self._rng, self._resolved))
+            by = resolve or (srv_resolver() if plan.srv else resolve_name)
+            self._start(plan.dns, resolve_forever(plan.name, plan.dns, by, self._rng, self._resolved))
         self._check_members()
 
     def __repr__(self) -> str:
@@ -105,8 +107,8 @@ class UpstreamClient:
     def _drop_pool(self, endpoint: Endpoint) -> None:
         self._pools.give_back(self.plan, endpoint)
 
-    def _resolved(self, endpoints: Sequence[Endpoint]) -> None:
-        self._endpoints.replace(endpoints)
+    def _resolved(self, weights: Mapping[Endpoint, int]) -> None:
+        self._endpoints.replace(weights)
         self._check_members()
 
     def _check_members(self) -> None:

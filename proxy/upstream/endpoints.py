@@ -6,7 +6,7 @@ choice and one look at its outcome: which endpoints may be chosen is worked out 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from proxy.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
@@ -281,13 +281,19 @@ class Endpoints:
             guarded = Guarded(pool, Breaker(plan), self._plan.name, endpoint.label, self._observer)
         return Member(endpoint, weight, pool, machine, guarded)
 
-    def replace(self, endpoints: Iterable[Endpoint]) -> None:
-        """From now on these are the endpoints. Those that stay keep everything; those that go end what they have."""
-        wanted = dict.fromkeys(endpoints)
+    def replace(self, wanted: Mapping[Endpoint, float]) -> None:
+        """From now on these are the endpoints, with their weights.
+
+        Those that stay keep everything; those that go end what they have.
+        """
         gone = [member for member in self.members if member.endpoint not in wanted]
         known = {member.endpoint for member in self.members}
-        new = [self._make(endpoint, 1) for endpoint in wanted if endpoint not in known]
+        new = [self._make(endpoint, weight) for endpoint, weight in wanted.items() if endpoint not in known]
         self.members = [member for member in self.members if member.endpoint in wanted] + new
+        for member in self.members:
+            if member.full_weight != wanted[member.endpoint]:
+                member.weight = member.full_weight = wanted[member.endpoint]
+        self._refresh()
         for member in new:
             self._changed(member, "added", "the name resolves to it")
         for member in gone:

@@ -56,6 +56,7 @@ def _key(plan: UpstreamPlan, endpoint: Endpoint) -> _Key:
         endpoints=(),
         weights=(),
         dns=None,
+        srv=False,
         balance="",
         hash_text="",
         hash_roots=frozenset(),

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 
 from proxy.plan.nodes import Endpoint
@@ -15,31 +15,40 @@ EVERY_S = 5.0
 # So that many gateways do not ask all at the same moment.
 JITTER = 0.1
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""A host and a port → its addresses. Raises `OSError`."""
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a name stands for: endpoints and their weights, and for how many seconds that holds."""
+
+    weights: Mapping[Endpoint, int]
+    seconds: float = EVERY_S
 
 
-async def resolve_name(host: str, port: int) -> Sequence[str]:
+Resolve = Callable[[Endpoint], Awaitable[Resolved]]
+"""The endpoint that a file names → what it stands for. Raises `OSError`."""
+
+
+async def resolve_name(name: Endpoint) -> Resolved:
     """Every address of a name, IPv4 and IPv6, by the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[4][0]) for address in found]
+    found = await asyncio.get_running_loop().getaddrinfo(name.host, name.port, type=socket.SOCK_STREAM)
+    return Resolved({replace(name, address=str(address[4][0])): 1 for address in found})
 
 
 async def resolve_forever(
-    upstream: str, name: Endpoint, resolve: Resolve, rng: Random, changed: Callable[[Sequence[Endpoint]], None]
+    upstream: str, name: Endpoint, resolve: Resolve, rng: Random, changed: Callable[[Mapping[Endpoint, int]], None]
 ) -> None:
     """Tell of the endpoints whenever they are others than before, until cancelled."""
-    last: tuple[str, ...] = ()
+    last: Mapping[Endpoint, int] = {}
     failing = False
     while True:
         try:
-            addresses = tuple(sorted(set(await resolve(name.host, name.port))))
+            found = await resolve(name)
         except (OSError, UnicodeError) as error:
-            addresses = ()
+            found = Resolved({})
             if not failing:
                 _LOG.warning("upstream %s: %s does not resolve (%s); what is known is kept", upstream, name.host, error)
-        failing = not addresses
-        if addresses and addresses != last:
-            last = addresses
-            changed([replace(name, address=address) for address in addresses])
-        await asyncio.sleep(EVERY_S * (1 + JITTER * (2 * rng.random() - 1)))
+        failing = not found.weights
+        if found.weights and found.weights != last:
+            last = found.weights
+            changed(last)
+        await asyncio.sleep(found.seconds * (1 + JITTER * (2 * rng.random() - 1)))

@@ -3,12 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from proxy.events import EndpointChanged
+from proxy.plan.nodes import Endpoint as Upstream
+from proxy.upstream.resolve import Resolved
 from tests.integration.worlds import Endpoint, World, fine, ill, never, serving, started, world
 
 ROUTE = 'routes: [{name: all, match: "/{rest:path}", proxy: u}]\n'
@@ -200,3 +203,25 @@ async def test_one_that_never_answers_does_not_hold_the_others(tmp_path: Path) -
             assert stuck.count == 1
             for task in held:
                 task.cancel()
+
+
+async def test_a_name_is_all_of_its_addresses_and_changes_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Endpoint(fine), Endpoint(fine)
+    async with started(here, there):
+        now = {"shop": here}
+
+        async def resolve_shop(name: Upstream) -> Resolved:
+            port = int(now["shop"].url.rpartition(":")[2])
+            return Resolved({replace(name, address="127.0.0.1", port=port): 1}, 0.01)
+
+        monkeypatch.setattr("proxy.upstream.client.resolve_name", resolve_shop)
+        text = f'version: 1\nupstreams: {{u: {{dns: "http://localhost:1"}}}}\n{ROUTE}'
+        async with serving(tmp_path, text) as world:
+            await until(lambda: here.count >= 3, lambda: world.ask("/x"))
+            now["shop"] = there
+            await until(lambda: there.count >= 3, lambda: world.ask("/x"))
+            before = here.count
+            assert [await world.ask("/x") for _ in range(5)] == [200] * 5
+            assert here.count == before

@@ -36,3 +36,20 @@ def test_what_cannot_work_is_a_problem(line: str, code: str, codes_of: Any) -> N
 def test_an_upstream_that_is_resolved_is_named_by_what_is_resolved(plan_of: Any) -> None:
     text = 'version: 1\nupstreams: {u: {dns: "http://catalog:8002"}}\nroutes: [{name: a, match: /, proxy: u}]\n'
     assert [one.host for one in plan_of(text).upstreams["u"].named] == ["catalog"]
+
+
+def test_srv_records_are_looked_for_by_the_name_of_a_url(plan_of: Any) -> None:
+    text = 'version: 1\nupstreams: {u: {srv: "http://_http._tcp.shop"}}\nroutes: [{name: a, match: /, proxy: u}]\n'
+    plan = plan_of(text).upstreams["u"]
+    assert (plan.srv, plan.dns.host) == (True, "_http._tcp.shop")
+
+
+def test_an_upstream_has_one_kind_of_address(problems_of: Any) -> None:
+    text = "version: 1\nupstreams: {u: {dns: http://u, srv: http://s}}\nroutes: [{name: a, match: /, proxy: u}]\n"
+    assert [problem.code for problem in problems_of(text)] == ["conflicting-keys"]
+
+
+def test_srv_records_need_a_package(problems_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.plan.compile.find_spec", lambda name: None)
+    text = "version: 1\nupstreams: {u: {srv: http://s}}\nroutes: [{name: a, match: /, proxy: u}]\n"
+    assert [problem.code for problem in problems_of(text)] == ["missing-extra"]

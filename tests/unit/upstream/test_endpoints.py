@@ -50,7 +50,12 @@ async def test_when_none_is_well_all_are_used(endpoints: Endpoints) -> None:
 async def test_endpoints_that_stay_keep_their_state(endpoints: Endpoints) -> None:
     stays = endpoints.members[1]
     endpoints.checked(stays, False, "down")
-    endpoints.replace([THREE[1], Endpoint("http", "catalog-4", 8002)])
+    endpoints.replace({THREE[1]: 1, Endpoint("http", "catalog-4", 8002): 1})
     assert endpoints.members[0] is stays
     assert stays.state == "unhealthy"
     assert chosen(endpoints) == {"catalog-4"}
+
+
+async def test_a_weight_that_changes_is_the_endpoints_from_then_on(endpoints: Endpoints) -> None:
+    endpoints.replace({THREE[0]: 1, THREE[1]: 5})
+    assert [member.weight for member in endpoints.members] == [1, 5]
