@@ -14,7 +14,7 @@ MODULES = sorted(PROXY.rglob("*.py"))
 FLOORS = (
     ("clock", "errors", "problems", "message", "document", "background"),
     ("events", "service", "target"),
-    ("expr",),
+    ("expr", "policy"),
     ("merge",),
     ("config",),
     ("plan",),
@@ -30,7 +30,7 @@ FLOORS = (
 )
 RANK = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # `config/source.py` reads files, which is what it is for.
-PURE = {"errors", "problems", "message", "document", "events", "target", "expr", "merge", "config", "plan"}
+PURE = {"errors", "problems", "message", "document", "events", "target", "expr", "policy", "merge", "config", "plan"}
 IMPURE_FILES = {"config/source.py"}
 WAITING = {
     "aiohttp",

@@ -1,0 +1,1 @@
+"""Decision machines: pure functions of what they are told, the time included. Those who wait ask them."""
