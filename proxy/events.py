@@ -31,12 +31,22 @@ class CallFinished(Struct, frozen=True):
 
 
 class CacheLooked(Struct, frozen=True):
-    """Answers were looked for among those that a call keeps: `hit`, `stale` or `miss`, so many times."""
+    """Kept answers were looked for: `hit`, `stale` or `miss`, so many times; of a route as a whole `call` is empty.
+
+    A whole answer may also be `revalidated`, or the cache passed by (`bypass`).
+    """
 
     route: str
     call: str
     result: str
     count: int
+
+
+class CacheFailed(Struct, frozen=True):
+    """What keeps answers did not do its work: `error`, `timeout`, or not even asked because of an `outage`."""
+
+    operation: str
+    reason: str
 
 
 class Reloaded(Struct, frozen=True):
@@ -54,7 +64,7 @@ class ReloadFailed(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-Event = RequestFinished | CallFinished | CacheLooked | Reloaded | ReloadFailed
+Event = RequestFinished | CallFinished | CacheLooked | CacheFailed | Reloaded | ReloadFailed
 
 
 class Observer(Protocol):

@@ -150,6 +150,29 @@ class Redirect(Strict):
         return {"to": value} if isinstance(value, str) else value
 
 
+class RouteCache(Strict):
+    """Whole answers of a route that are kept and shared, as a shared HTTP cache does (RFC 9111)."""
+
+    ttl: Seconds | None = None
+    """For how long where an answer does not say, and at most. Left out: for as long as the answer says."""
+    stale_while_revalidate: Seconds | None = None
+    """For how long after that it is still used while a new one is asked for; left out: as the answer says."""
+    stale_if_error: Seconds | None = None
+    """For how long after that it stands in for an error; left out: as the answer says."""
+    vary: list[str] = Field(default_factory=list)
+    """Request headers that part answers, besides those that the answer's own Vary names."""
+    query: list[str] | None = None
+    """The only query parameters that part answers; no others are sent on. Left out: the whole query."""
+    tags: list[str] = Field(default_factory=list)
+    """Names to purge answers by; `product-${params.id}` is one."""
+    max_object: Bytes | None = None
+    """The largest body that is kept; `server.cache_max_object` where not said."""
+    lock_timeout: Seconds = 5.0
+    """How long a request waits for another one's answer before it asks itself."""
+    status_header: bool = False
+    """Tell clients in Cache-Status what the cache did (RFC 9211)."""
+
+
 class Respond(Strict):
     status: Status = 200
     headers: dict[str, Any] = Field(default_factory=dict)
@@ -236,6 +259,8 @@ class Route(Strict):
     """The most elements of one fan-out, 1000 unless said; more is an error, never a cut."""
     respond: Respond = Field(default_factory=one(Respond))
     errors: Errors = Field(default_factory=one(Errors))
+    cache: RouteCache | None = None
+    """Keep whole answers, of `proxy` or of `calls`."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)
@@ -282,7 +307,13 @@ class Server(Strict):
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose X-Forwarded-* headers are believed."""
     cache_size: Bytes = 64 * 1024 * 1024
-    """What kept answers of calls may take of memory; those used longest ago go first."""
+    """What kept answers may take of memory; those used longest ago go first."""
+    cache_store: str = "memory"
+    """Where answers of routes are kept: `memory`, or a Redis or Valkey that several processes share (`redis://…`)."""
+    cache_max_object: Bytes = 1024 * 1024
+    """The largest body of a route's answer that is kept, where the route does not say."""
+    cache_timeout: Seconds = 0.1
+    """How long a Redis may take; what it does not answer in time is a miss."""
     compress: bool = True
     """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from proxy.message import Headers
 from proxy.policy.directives import Directives, parse_cache_control, seconds_of
 
+
 def lifetime(headers: Headers, at_most_s: float) -> float:
     """For how many seconds an answer may be kept here, 0 for not at all.
 
@@ -75,9 +76,7 @@ def _stated(headers: Headers) -> Directives | None:
     if age is None or not (age := age.partition(",")[0].strip()).isdigit() or not age.isascii():
         return directives  # an Age that is no number is ignored (§5.1)
     spent = seconds_of(age)
-    return replace(
-        directives, max_age=_aged(directives.max_age, spent), s_maxage=_aged(directives.s_maxage, spent)
-    )
+    return replace(directives, max_age=_aged(directives.max_age, spent), s_maxage=_aged(directives.s_maxage, spent))
 
 
 def _aged(seconds: int | None, age: int) -> int | None:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from proxy.clock import unix_seconds
-from proxy.events import CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
+from proxy.events import CacheFailed, CacheLooked, CallFinished, Event, Reloaded, ReloadFailed, RequestFinished
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -23,6 +23,8 @@ _METHODS = {name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELE
 
 Labels = tuple[str, ...]
 Counts = dict[Labels, float]
+Kept = tuple[int, int, int]
+"""Bytes, entries and evictions of what is kept."""
 
 
 class Histogram:
@@ -52,7 +54,7 @@ def _counts() -> Counts:
 
 
 class Metrics(Collector):
-    """Counts events. `render` gives the exposition text."""
+    """Counts events. `render` gives the exposition text. `kept` tells of the cache, where there is one to tell of."""
 
     def __init__(self) -> None:
         # Status and error stay what they are until somebody asks for text.
@@ -64,6 +66,8 @@ class Metrics(Collector):
         self._faults = _counts()
         self._misses = _counts()
         self._cache = _counts()
+        self._cache_failures = _counts()
+        self.kept: Callable[[], Kept] | None = None
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -73,6 +77,7 @@ class Metrics(Collector):
             CallFinished: self._count_call,
             RequestFinished: self._count_request,
             CacheLooked: self._count_look,
+            CacheFailed: self._count_cache_failure,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -98,6 +103,9 @@ class Metrics(Collector):
 
     def _count_look(self, event: CacheLooked) -> None:
         self._cache[(event.route, event.call, event.result)] += event.count
+
+    def _count_cache_failure(self, event: CacheFailed) -> None:
+        self._cache_failures[(event.operation, event.reason)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -152,9 +160,20 @@ class Metrics(Collector):
             self._misses.copy(),
         )  # fmt: skip
         yield _counter(
-            "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
+            "proxy_cache_lookups", "Kept answers that were looked for, by result; of whole routes the call is empty.",
             ("route", "call", "result"), self._cache.copy(),
         )  # fmt: skip
+        yield _counter(
+            "proxy_cache_failures", "What was to be done in server.cache_store and could not be.",
+            ("operation", "reason"), self._cache_failures.copy(),
+        )  # fmt: skip
+        if self.kept is not None:
+            size, entries, evictions = self.kept()
+            yield GaugeMetricFamily("proxy_cache_bytes", "What kept answers take of this process's memory.", size)
+            yield GaugeMetricFamily("proxy_cache_entries", "Kept answers in this process's memory.", entries)
+            yield _counter(
+                "proxy_cache_evictions", "Answers that made room for others before their time.", (), {(): evictions}
+            )
 
     def render(self) -> bytes:
         """All metrics in Prometheus text."""

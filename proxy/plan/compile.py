@@ -14,6 +14,7 @@ from proxy.config.model import Config, Route, Server, Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import compile_composite, compile_proxy, compile_redirect, compile_reply
+from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.nodes import Action, Endpoint, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -51,6 +52,7 @@ def compile_plan(
     ]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
+    check_store(config.server, place / "server" / "cache_store")
     _check_conflicts(compiled)
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
@@ -71,6 +73,8 @@ def _server_plan(server: Server) -> ServerPlan:
         trusted_proxies=tuple(server.trusted_proxies),
         compress=server.compress,
         cache_bytes=server.cache_size,
+        cache_store=None if server.cache_store == "memory" else server.cache_store,
+        cache_timeout_s=server.cache_timeout,
         send_s=server.send_timeout,
     )
 
@@ -147,6 +151,7 @@ def _compile_route(
     params = frozenset(part.name for part in rule.pattern.segments if isinstance(part, Param)) if rule else frozenset()
     names = Vocabulary(params=params, constants=constants)
     action = _compile_action(route, config, names, upstreams, place)
+    cache = compile_route_cache(route, action, config, names, place)
     _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
@@ -163,6 +168,7 @@ def _compile_route(
         max_body=config.server.max_body if max_body is None else max_body,
         tests=tuple(route.tests),
         summary=route.summary,
+        cache=cache,
         span=place.span(),
     )
     return _Compiled(rule, plan, place)

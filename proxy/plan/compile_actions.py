@@ -126,6 +126,8 @@ def compile_proxy(action: ProxyAction, names: Vocabulary, upstreams: frozenset[s
         request_headers=request,
         response_headers=response,
         roots=request_roots([*request_reads, *response_reads]),
+        vary=varying_headers([*request_reads, *response_reads]),
+        private=any(reference.root == "client" for reference in response_reads),
     )
 
 

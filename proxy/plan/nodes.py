@@ -13,6 +13,7 @@ from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
 from proxy.plan.graph import Graph
 from proxy.plan.routing import Router
+from proxy.policy.freshness import Wishes
 from proxy.problems import Span
 
 
@@ -174,15 +175,39 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
     plain_headers: tuple[tuple[str, str], ...]
 
 
+class RouteCachePlan(Struct, frozen=True, kw_only=True):
+    """On what terms a route's whole answers are kept and shared.
+
+    `keyed` are the request headers (lower case) that part answers whatever those say; `query` the only parameters that
+    do, None for all. `identity` is all in the configuration that an answer depends on: routes that differ in it share
+    nothing. `roots` are those that `tags` read.
+    """
+
+    wishes: Wishes
+    keyed: tuple[str, ...]
+    query: frozenset[str] | None
+    tags: tuple[Field, ...]
+    roots: frozenset[str]
+    max_object: int
+    lock_s: float
+    status_header: bool
+    identity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPlan:
-    """A pass-through. `rewrite` maps the normalised request path to the upstream's."""
+    """A pass-through. `rewrite` maps the normalised request path to the upstream's.
+
+    `vary` are the request's headers that its header rules read; `private`: the answer tells who asked.
+    """
 
     upstream: str
     rewrite: Callable[[str], str]
     request_headers: "HeaderPlan"
     response_headers: "HeaderPlan"
     roots: frozenset[str]
+    vary: tuple[str, ...] = ()
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +259,7 @@ class RoutePlan:
     max_body: int
     tests: tuple[Any, ...]
     summary: str
+    cache: RouteCachePlan | None = None
     span: Span = field(compare=False, repr=False)
 
 
@@ -248,6 +274,8 @@ class ServerPlan:
     trusted_proxies: tuple[str, ...]
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
+    cache_store: str | None = field(default=None, repr=False)  # it may hold a password
+    cache_timeout_s: float = 0.1
     send_s: float = 60.0
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:

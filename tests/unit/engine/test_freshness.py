@@ -10,9 +10,6 @@ def headers(text: str) -> CIMultiDict[str]:
     return CIMultiDict({"Cache-Control": control, "Age": age} if age else {"Cache-Control": control} if control else {})
 
 
-
-
-
 @pytest.mark.parametrize(
     "answers,expected",
     [

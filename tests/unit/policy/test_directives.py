@@ -36,7 +36,13 @@ def test_directives_are_known_in_any_case_and_with_arguments() -> None:
 
 @pytest.mark.parametrize(
     "text,authorized",
-    [("public", True), ("s-maxage=5", True), ("must-revalidate", True), ("proxy-revalidate", False), ("max-age=5", False)],
+    [
+        ("public", True),
+        ("s-maxage=5", True),
+        ("must-revalidate", True),
+        ("proxy-revalidate", False),
+        ("max-age=5", False),
+    ],
 )
 def test_some_directives_let_the_answer_to_an_authorized_request_be_shared(text: str, authorized: bool) -> None:
     assert parse_cache_control(text).authorized is authorized
