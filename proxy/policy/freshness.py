@@ -85,10 +85,13 @@ def terms_of(
         # Whoever wrote the answer has not thought of caches, and a cookie may have made it one user's own.
         if "cookie" in wishes.credentials and "Cookie" in request and not shared:
             return None
-    fresh_s = min(bound for bound in (stated, wishes.ttl_s, float(LONGEST)) if bound is not None)
+    age_s = _initial_age(headers, asked_at, came_at)
+    # The operator's time begins here, whatever the answer has been through or a clock says.
+    ttl_s = None if wishes.ttl_s is None else wishes.ttl_s + age_s
+    fresh_s = min(bound for bound in (stated, ttl_s, float(LONGEST)) if bound is not None)
     strict = control.must_revalidate or control.no_cache or control.s_maxage is not None
     terms = Terms(
-        age_s=_initial_age(headers, asked_at, came_at),
+        age_s=age_s,
         fresh_s=0.0 if control.no_cache else fresh_s,
         strict=strict,
         stale_while_revalidate_s=_window(wishes.stale_while_revalidate_s, control.stale_while_revalidate, strict),

@@ -64,7 +64,8 @@ class WholeAnswer(web.StreamResponse):
         lines += [f"{name}: {value}" for name, value in self._fields.items()]
         if _has_body(status):
             lines.append(f"Content-Length: {len(self._whole) if self._length is None else self._length}")
-        lines.append(f"Date: {http_date()}")
+        if "Date" not in self._fields:  # of an answer that came from elsewhere it is its own (RFC 9110 §6.6.1)
+            lines.append(f"Date: {http_date()}")
         if not self._keeps:
             lines.append("Connection: close")
         elif is_old:  # which it would not mean by itself (RFC 9112 §9.3)

@@ -81,6 +81,14 @@ def test_a_ttl_is_for_answers_that_say_nothing_and_otherwise_a_bound() -> None:
     ] == [5, 30, None, None, 30]
 
 
+def test_a_ttl_counts_from_here_whatever_the_date_and_age_say() -> None:
+    found = terms({"Age": "100"}, ttl_s=30.0)
+    assert found == Terms(age_s=100.0, fresh_s=130.0)
+    assert judge(found, CAME, CAME + 29) is Use.FRESH
+    found = terms({"Age": "50", "Cache-Control": "max-age=60"}, ttl_s=30.0)
+    assert found == Terms(age_s=50.0, fresh_s=60.0)
+
+
 @pytest.mark.parametrize("status", [206, 304, 500, 503, 101])
 def test_parts_server_errors_and_interim_answers_are_never_stored(status: int) -> None:
     assert terms({"Cache-Control": "public, max-age=60"}, status=status, ttl_s=60.0) is None
