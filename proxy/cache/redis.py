@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from proxy.cache.outage import Outage
-from proxy.cache.store import Kept, StoreUnavailable, Token
+from proxy.cache.store import Kept, Stored, StoreUnavailable, Token, Variants
 from proxy.clock import monotonic
 from proxy.events import CacheFailed, Observer
+from proxy.policy.freshness import Terms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -31,9 +32,20 @@ _CHUNK = 500
 T = TypeVar("T")
 
 
+class _Answer(msgspec.Struct, array_like=True):
+    """A `Stored` with its fields as bytes, as a header may hold any."""
+
+    status: int
+    fields: list[tuple[bytes, bytes]]
+    body: bytes
+    terms: Terms
+    came_at: float
+
+
 class _Entry(msgspec.Struct, array_like=True):
     versions: list[int]
-    kept: Kept
+    names: tuple[str, ...]
+    answer: _Answer | None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -68,14 +80,14 @@ class RedisStore:
             entry = _DECODER.decode(found[0])
         except msgspec.DecodeError:
             return None, token  # of another version of this program
-        return (entry.kept if entry.versions == token else None), token
+        return (_read(entry) if entry.versions == token else None), token
 
     async def put(self, key: str, kept: Kept, tags: Sequence[str], token: Token, now: float, lives_s: float) -> bool:
         milliseconds = int(min(lives_s, LONGEST_S) * 1000)
         if token is None or milliseconds <= 0:
             return False
         # What was purged since `token` is put with the old numbers, and so is not found.
-        data = _ENCODER.encode(_Entry(token, kept))
+        data = _ENCODER.encode(_written(kept, token))
 
         def put() -> Awaitable[Any]:
             name, dies_at = self._key(key), int(now * 1000) + milliseconds
@@ -132,13 +144,36 @@ class RedisStore:
         return result
 
     def _key(self, key: str) -> str:
-        return f"{self._prefix}a:{blake2b(key.encode('utf-8', 'surrogateescape'), digest_size=20).hexdigest()}"
+        return f"{self._prefix}a:{blake2b(_bytes(key), digest_size=20).hexdigest()}"
 
-    def _version(self, tag: str) -> str:
-        return f"{self._prefix}v:{tag}"
+    def _version(self, tag: str) -> bytes:
+        return _bytes(f"{self._prefix}v:{tag}")
 
-    def _index(self, tag: str) -> str:
-        return f"{self._prefix}t:{tag}"
+    def _index(self, tag: str) -> bytes:
+        return _bytes(f"{self._prefix}t:{tag}")
+
+
+def _written(kept: Kept, versions: list[int]) -> _Entry:
+    if isinstance(kept, Variants):
+        return _Entry(versions, kept.names, None)
+    fields = [(_bytes(name), _bytes(value)) for name, value in kept.headers]
+    return _Entry(versions, (), _Answer(kept.status, fields, kept.body, kept.terms, kept.came_at))
+
+
+def _read(entry: _Entry) -> Kept:
+    answer = entry.answer
+    if answer is None:
+        return Variants(entry.names)
+    headers = [(_text(name), _text(value)) for name, value in answer.fields]
+    return Stored(answer.status, headers, answer.body, answer.terms, answer.came_at)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _connect(url: str) -> "Redis":
@@ -151,4 +186,4 @@ def _connect(url: str) -> "Redis":
     pool = BlockingConnectionPool.from_url(
         url, max_connections=_CONNECTIONS, timeout=None, retry=Retry(NoBackoff(), 0), protocol=2
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)  # which closes it too

@@ -9,7 +9,7 @@ from proxy.errors import GatewayError
 from proxy.policy.freshness import Terms
 
 
-class Stored(Struct, frozen=True, tag="stored"):
+class Stored(Struct, frozen=True):
     """One answer to a GET, and when it came (seconds since 1970)."""
 
     status: int
@@ -24,7 +24,7 @@ class Stored(Struct, frozen=True, tag="stored"):
         return len(self.body) + sum([len(name) + len(value) + 128 for name, value in self.headers])
 
 
-class Variants(Struct, frozen=True, tag="variants"):
+class Variants(Struct, frozen=True):
     """Stands where answers have a `Vary`: the request headers, in lower case, that part them (RFC 9111 §4.1)."""
 
     names: tuple[str, ...]

@@ -317,7 +317,7 @@ class RouteCache:
             if response.status < 500 and look.stored is not None:
                 await self._store.remove(look.slot)  # it is not what is answered any more
             return self._mark(response, how)
-        fields = [(name, value) for name, value in response.headers.items() if name.lower() not in _NOT_STORED]
+        fields = [(str(name), value) for name, value in response.headers.items() if name.lower() not in _NOT_STORED]
         self._landings.share(look.lane)
         if stream is not None and (stream.length is None or stream.length > READ_WHOLE):
             status = response.status
