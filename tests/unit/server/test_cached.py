@@ -120,7 +120,9 @@ async def test_a_304_about_another_version_is_not_believed() -> None:
 
     async def odd(request: Request) -> Response:
         asked_by_tag = "If-None-Match" in request.headers
-        return Response(304 if asked_by_tag else 200, CIMultiDict({"ETag": '"b"', "Cache-Control": "max-age=9"}), b"new")
+        return Response(
+            304 if asked_by_tag else 200, CIMultiDict({"ETag": '"b"', "Cache-Control": "max-age=9"}), b"new"
+        )
 
     cache.answer = odd
     assert (await cache.ask()).body == b"new"
@@ -404,5 +406,3 @@ def test_whatever_the_headers_one_users_own_answer_is_never_served_to_another(
             assert words & {"public", "max-age=60", "max-age=0", "s-maxage=60"}
 
     asyncio.run(run())
-
-

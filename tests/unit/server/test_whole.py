@@ -97,3 +97,10 @@ async def test_answers_follow_one_another_on_a_connection_and_a_large_one_is_who
 def test_a_header_that_would_break_the_framing_is_never_written() -> None:
     with pytest.raises(ValueError, match="framing"):
         make(headers={"X": "a\r\nSet-Cookie: b"})()._head(is_old=False)
+
+
+async def test_an_answer_from_elsewhere_keeps_its_date() -> None:
+    async with answering(make(headers={"Date": "Mon, 23 Nov 2020 10:00:00 GMT"})) as port:
+        heard = await talk(port, GET)
+    assert heard.count(b"Date: ") == 1
+    assert b"Date: Mon, 23 Nov 2020 10:00:00 GMT\r\n" in heard
