@@ -89,7 +89,7 @@ class RedisStore:
         # What was purged since `token` is put with the old numbers, and so is not found.
         data = _ENCODER.encode(_written(kept, token))
 
-        def put() -> Awaitable[Any]:
+        def put() -> Any:
             name, dies_at = self._key(key), int(now * 1000) + milliseconds
             pipe = self._redis.pipeline(transaction=False)
             pipe.set(name, data, px=milliseconds)
@@ -107,7 +107,7 @@ class RedisStore:
         await self._try("remove", lambda: self._redis.unlink(self._key(key)))
 
     async def purge(self, tag: str) -> int:
-        def count_up() -> Awaitable[Any]:
+        def count_up() -> Any:
             pipe = self._redis.pipeline(transaction=True)
             pipe.incr(self._version(tag))
             pipe.expire(self._version(tag), LONGEST_S + 3600)

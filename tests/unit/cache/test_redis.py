@@ -1,7 +1,6 @@
 """Without a server: what happens when there is none. With one: tests/integration/test_redis_cache.py."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -36,12 +35,12 @@ class Scripted:
 
 
 @pytest.fixture
-async def failing() -> AsyncIterator[tuple[RedisStore, Scripted, list[Any]]]:
+async def failing() -> tuple[RedisStore, Scripted, list[Any]]:
     events: list[Any] = []
     store = RedisStore("redis://localhost:1/0", 0.01, events.append)
     await store.close()
     store._redis = Scripted()
-    yield store, store._redis, events
+    return store, store._redis, events
 
 
 Failing = tuple[RedisStore, Scripted, list[Any]]
