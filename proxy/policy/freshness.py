@@ -167,9 +167,9 @@ def parse_date(text: str) -> float | None:
 
 
 def freshened(stored: Collection[tuple[str, str]], update: Headers) -> list[tuple[str, str]]:
-    """The fields of a stored answer after a 304 (§3.2): its own, but for those that the 304 has."""
+    """The fields of a stored answer after a 304 (§3.2): its own, but for those that the 304 has. Its age is over."""
     replaced = {name.lower() for name in update} - _OF_THE_BODY
-    kept = [(name, value) for name, value in stored if name.lower() not in replaced]
+    kept = [(name, value) for name, value in stored if name.lower() not in replaced and name.lower() != "age"]
     return kept + [(name, value) for name, value in update.items() if name.lower() in replaced]
 
 

@@ -6,10 +6,10 @@ and go by themselves as soon as the answer proves to be one that cannot be share
 """
 
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 
 from msgspec import Struct
-from msgspec.structs import replace
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from proxy.background import Background
 from proxy.cache.store import Store, Stored, StoreUnavailable, Token, Variants
@@ -28,14 +28,13 @@ from proxy.policy.freshness import (
     Use,
     asked_by,
     freshened,
-    has_validator,
     judge,
     serves_errors,
     terms_of,
     vary_of,
 )
+from proxy.server.asking import in_background, is_passed_by, is_steered, lane_of, on_behalf_of_all
 from proxy.server.cachekey import (
-    STEERING,
     counted_query,
     key_tag,
     own_tag,
@@ -55,10 +54,6 @@ READ_WHOLE = 256 * 1024
 """An answer of a declared length up to this is read before it is sent: no slow client keeps others waiting for it."""
 # What can be asked for anew by its validator is of use also when its time is over; not for ever.
 _VALIDATED_S = 3600.0
-# What is asked on behalf of everybody must not depend on what one client has already.
-_CONDITIONS = ("If-None-Match", "If-Modified-Since")
-# Parts, protocols, and conditions that only who has the original can judge.
-_PASSED_BY = ("Range", "If-Range", "If-Match", "If-Unmodified-Since", "Upgrade")
 _NOT_STORED = frozenset({"content-length", "x-request-id"})
 
 
@@ -151,7 +146,7 @@ class RouteCache:
             return self._mark(response, "fwd=method")
         headers = request.headers
         asked = asked_by(headers)
-        if asked.no_store or any([name in headers for name in _PASSED_BY]) or _has_body(request):
+        if asked.no_store or is_passed_by(request):
             return await self._pass_by(request, "fwd=request" if asked.no_store else "fwd=bypass")
         if self._plan.query is not None and request.has_query:
             request.query = counted_query(request.query, self._plan.query)
@@ -172,7 +167,7 @@ class RouteCache:
                 raise OnlyIfCached("nothing that is fresh is kept of this")
             if request.method == "HEAD":
                 return await self._pass_by(request, "fwd=miss" if look.stored is None else "fwd=stale")
-            lane = look.lane = _lane(look.slot, request)
+            lane = look.lane = lane_of(look.slot, request)
             if look.stored is None and self._landings.is_unshared(lane):
                 return await self._ask_unshared(request, look)
             if (land := self._landings.begin(lane)) is not None:
@@ -228,17 +223,9 @@ class RouteCache:
             raise
 
     def _refresh(self, request: Request, look: _Look) -> None:
-        look.lane = _lane(look.slot, request)
+        look.lane = lane_of(look.slot, request)
         if (land := self._landings.begin(look.lane)) is not None:
-            again = replace(
-                request,
-                method="GET",
-                calls=[],
-                received_at=monotonic(),
-                read_body=_no_body,
-                open_body=None,
-                inform=None,
-            )
+            again = in_background(request)
             self._background.start(f"renew an answer of {self._name}", self._renew(again, look, land))
 
     async def _renew(self, request: Request, look: _Look, land: Land) -> None:
@@ -264,7 +251,7 @@ class RouteCache:
         stored, asked_at = look.stored, self._now()
         stands_in = stored is not None and serves_errors(stored.terms, stored.came_at, asked_at)
         try:
-            response = await self._inner(_on_behalf_of_all(request, stored))
+            response = await self._inner(on_behalf_of_all(request, stored))
         except GatewayError as error:
             if stored is None or not stands_in or error.status < 500:
                 raise
@@ -292,6 +279,7 @@ class RouteCache:
             # It speaks of a version that nobody has sent: ask without a condition.
             look.stored = None
             return await self._ask(request, look, land)
+        _date(response, self._now())
         whole = Response(stored.status, CIMultiDict(freshened(stored.headers, response.headers)), stored.body)
         self._count("revalidated")
         return await self._take(request, look, whole, asked_at, land, 304)
@@ -317,6 +305,7 @@ class RouteCache:
             if response.status < 500 and look.stored is not None:
                 await self._store.remove(look.slot)  # it is not what is answered any more
             return self._mark(response, how)
+        _date(response, came_at)
         fields = [(str(name), value) for name, value in response.headers.items() if name.lower() not in _NOT_STORED]
         self._landings.share(look.lane)
         if stream is not None and (stream.length is None or stream.length > READ_WHOLE):
@@ -339,7 +328,7 @@ class RouteCache:
 
     def _terms(self, request: Request, response: Response, asked_at: float, came_at: float) -> Terms | None:
         size = len(response.body) if response.stream is None else response.stream.length or 0
-        if response.partial or response.error is not None or "Trailer" in response.headers or _is_steered(request):
+        if response.partial or response.error is not None or "Trailer" in response.headers or is_steered(request):
             return None
         if size > self._plan.max_object:
             return None
@@ -379,43 +368,16 @@ class RouteCache:
         self._observer(CacheLooked(self._name, "", result, 1))
 
 
-def _has_body(request: Request) -> bool:
-    """Whether a GET has content, which may have a say in its answer and in no key."""
-    headers = request.headers
-    return "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip() not in ("", "0")
-
-
-def _is_steered(request: Request) -> bool:
-    return not STEERING.isdisjoint([name.lower() for name in request.headers])
-
-
-def _lane(slot: str, request: Request) -> Lane:
-    """Who must not wait for somebody whose answer cannot be his: an attacker's request, say, for all others."""
-    headers = request.headers
-    return (slot, "Authorization" in headers, "Cookie" in headers, _is_steered(request))
+def _date(response: Response, now: float) -> None:
+    """Whoever keeps an answer says when it came, if it does not say so itself (RFC 9110 §6.6.1)."""
+    if "Date" not in response.headers:
+        response.headers["Date"] = formatdate(now, usegmt=True)
 
 
 def _is_for(landed: Landed, look: _Look, request: Request) -> bool:
     """Whether what another request brought is the answer to this one too."""
     names = landed.names
     return landed.slot == (variant_key(look.key, names, request.headers) if names else look.key)
-
-
-def _on_behalf_of_all(request: Request, stored: Stored | None) -> Request:
-    """The request without what its client has already, and with what is here (§4.3.1)."""
-    given = request.headers
-    if stored is None and not any([name in given for name in _CONDITIONS]):
-        return request
-    headers = CIMultiDict(given)
-    for name in _CONDITIONS:
-        headers.popall(name, None)
-    has = CIMultiDict(stored.headers) if stored is not None else CIMultiDict[str]()
-    if stored is not None and has_validator(has):
-        if "ETag" in has:
-            headers["If-None-Match"] = has["ETag"]
-        if "Last-Modified" in has:
-            headers["If-Modified-Since"] = has["Last-Modified"]
-    return replace(request, headers=CIMultiDictProxy(headers))
 
 
 def _kept_for_s(stored: Stored) -> float:
@@ -433,10 +395,6 @@ async def _read(response: Response) -> bytes:
         raise
     finally:
         response.end()
-
-
-async def _no_body(limit: int) -> bytes:
-    return b""
 
 
 def _nobody_waits(landing: object) -> None:

@@ -216,6 +216,7 @@ def test_what_is_no_date_is_none(text: str) -> None:
 
 def test_a_304_brings_new_fields_and_leaves_those_of_the_body() -> None:
     stored = [("ETag", '"a"'), ("X-A", "1"), ("X-A", "2"), ("Content-Length", "5"), ("Content-Type", "text/plain")]
+    assert freshened([("Age", "50"), ("X", "1")], CIMultiDict()) == [("X", "1")]
     update = CIMultiDict({"x-a": "3", "Content-Length": "0", "Age": "1"})
     assert freshened(stored, update) == [
         ("ETag", '"a"'),

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -98,6 +99,14 @@ async def test_an_answer_is_fresh_for_its_lifetime_and_then_asked_for_again() ->
     cache.now += 2
     said.append(await cache.said())
     assert said == ["1 fwd=miss; fwd-status=200; stored", "1 hit; ttl=1", "2 fwd=miss; fwd-status=200; stored"]
+
+
+async def test_an_answer_without_a_date_gets_that_of_its_arrival() -> None:
+    cache = Cache()
+    await cache.ask()
+    cache.now += 30
+    response = await cache.ask()
+    assert (response.headers["Date"], response.headers["Age"]) == ("Mon, 12 Jan 1970 13:46:40 GMT", "30")
 
 
 async def test_what_has_a_validator_is_asked_for_by_it() -> None:
@@ -406,3 +415,23 @@ def test_whatever_the_headers_one_users_own_answer_is_never_served_to_another(
             assert words & {"public", "max-age=60", "max-age=0", "s-maxage=60"}
 
     asyncio.run(run())
+
+
+async def test_neither_a_hit_nor_a_miss_leaves_cycles_for_the_collector() -> None:
+    cache = Cache()
+    cache.headers = {"Cache-Control": "max-age=60", "ETag": '"a"', "Vary": "Accept"}
+    await cache.ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(100):
+            await cache.ask(path=f"/{number}", Accept="x")
+            await cache.ask(path=f"/{number}", Accept="x")
+        cache.now += 61
+        for number in range(100):
+            await cache.ask(path=f"/{number}", Accept="x")
+        cycles = gc.collect()
+    finally:
+        gc.enable()
+    assert len(cache.asked) == 201
+    assert cycles < 50
