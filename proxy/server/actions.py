@@ -8,7 +8,7 @@ from proxy.cache.local import LocalStore
 from proxy.cache.memory import MemoryStore
 from proxy.cache.store import Store
 from proxy.engine.codings import find_codings
-from proxy.engine.composite import composite_action
+from proxy.engine.composite import accepting, composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
@@ -56,8 +56,9 @@ class Services(dict[str, Service]):
             case CompositePlan() as plan:
                 composed = composite_action(route, plan, self._shared, self._forward, self._observer)
                 finish = finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {})
+                accept = accepting(plan.media_type) if route.cache is not None else None
                 # What is kept has its tag and its coding already.
-                return stack(composed, self._caching(route), finish)
+                return stack(composed, accept, self._caching(route), finish)
             case ProxyPlan() as plan:
                 upstream = self._plan.upstreams[plan.upstream]
                 passing = passthrough_action(route, plan, self._clients[plan.upstream], upstream, self._observer)

@@ -411,3 +411,25 @@ async def test_another_configuration_of_a_route_shares_nothing_with_the_old_one(
     (tmp_path / "routes.yaml").write_text(CONFIG.replace("{status_header: true}, proxy: u", "{}, proxy: named"))
     await world.gateway.load("test")
     assert (await world.ask("/plain/a"))[1] == '"2"'
+
+
+async def test_the_admin_listener_purges_and_tells_what_the_cache_does(
+    start_gateway: Any, session: ClientSession, tmp_path: Path
+) -> None:
+    upstream = Upstream()
+    async with RawTestServer(upstream) as server:
+        (tmp_path / "routes.yaml").write_text(CONFIG.replace("${env.U}", str(server.make_url("")).rstrip("/")))
+        process = await start_gateway(tmp_path / "routes.yaml")
+        for _ in range(2):
+            async with session.get(process.url + "/tagged/1") as response:
+                assert await response.text() == '"1"'
+        async with session.post(process.admin + "/api/cache/purge", json={"tag": "id-1"}) as response:
+            assert await response.json() == {"purged": 1}
+        async with session.get(process.url + "/tagged/1") as response:
+            assert await response.text() == '"2"'
+        async with session.get(process.admin + "/metrics") as response:
+            lines = (await response.text()).splitlines()
+        assert 'proxy_cache_lookups_total{call="",result="hit",route="tagged"} 1.0' in lines
+        assert 'proxy_cache_lookups_total{call="",result="miss",route="tagged"} 2.0' in lines
+        assert "proxy_cache_entries 1.0" in lines
+        assert "proxy_cache_evictions_total 0.0" in lines

@@ -72,6 +72,7 @@ def test_routes_that_answer_otherwise_share_nothing_and_notes_beside_them_change
         ("reply: {body: 1}\ncache: {}", "conflicting-keys"),
         ("redirect: /x\ncache: {}", "conflicting-keys"),
         ("proxy: u\ncache: {ttl: 0s}", "bad-duration"),
+        ("cache: {ttl: 1s}", "no-action"),
         ("proxy: u\ncache: {vary: ['a b']}", "bad-header"),
         ("proxy: u\ncache: {tags: ['${nothing.x}']}", "unknown-root"),
         ("proxy: u\ncache: {tags: ['$.body.x']}", "unknown-root"),

@@ -12,6 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from proxy.background import Background
 from proxy.cache.local import LocalStore
 from proxy.cache.memory import MemoryStore
+from proxy.cache.store import StoreUnavailable
 from proxy.errors import GatewayError, UpstreamUnreachable
 from proxy.message import BodyStream, Request, Response
 from proxy.plan.nodes import RouteCachePlan
@@ -435,3 +436,51 @@ async def test_neither_a_hit_nor_a_miss_leaves_cycles_for_the_collector() -> Non
         gc.enable()
     assert len(cache.asked) == 201
     assert cycles < 50
+
+
+async def test_a_change_is_done_also_if_nobody_can_say_what_has_become_of_what_was_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = Cache()
+
+    async def purge(tag: str) -> int:
+        raise StoreUnavailable("the cache does not answer")
+
+    monkeypatch.setattr(cache.store, "purge", purge)
+    assert (await cache.ask("PUT")).status == 200
+
+
+async def test_what_changes_nothing_leaves_what_is_kept() -> None:
+    cache = Cache()
+    await cache.ask()
+    await cache.ask("OPTIONS")
+    assert await cache.said() == "1 hit; ttl=60"
+
+
+class Large(BodyStream):
+    """Without a length, so that it is copied on its way."""
+
+    length = None
+
+    def __init__(self) -> None:
+        self.pieces = [b"a", b"b", b""]
+
+    async def read(self) -> bytes:
+        return self.pieces.pop(0)
+
+    def close(self) -> None:
+        self.pieces = [b""]
+
+
+async def test_a_streamed_answer_is_renewed_to_its_end() -> None:
+    cache = Cache(replace(PLAN, wishes=Wishes(stale_while_revalidate_s=600.0)))
+    await cache.ask()
+    cache.now += 61
+
+    async def large(request: Request) -> Response:
+        return Response(200, CIMultiDict(cache.headers), stream=Large())
+
+    cache.answer = large
+    await cache.ask()
+    await turns(10)
+    assert (await cache.ask()).body == b"ab"
