@@ -314,9 +314,10 @@ class RouteCache:
             async def keep(body: bytes) -> None:
                 await self._keep(request, look, Stored(status, fields, body, terms, came_at), land)
 
-            def gave_up() -> None:
-                self._landings.unshare(look.lane)
-                land(ALONE)
+            def gave_up(for_good: bool) -> None:
+                if for_good:
+                    self._landings.unshare(look.lane)
+                land(ALONE if for_good else AGAIN)
 
             response.stream = Copying(stream, self._plan.max_object, keep, gave_up)
             return self._mark(response, how)

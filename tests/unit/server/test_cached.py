@@ -484,3 +484,24 @@ async def test_a_streamed_answer_is_renewed_to_its_end() -> None:
     await cache.ask()
     await turns(10)
     assert (await cache.ask()).body == b"ab"
+
+
+async def test_when_the_client_of_a_streamed_answer_has_gone_one_who_waited_asks_and_the_others_wait_on() -> None:
+    cache = Cache()
+
+    async def large(request: Request) -> Response:
+        return Response(200, CIMultiDict(cache.headers), stream=Large())
+
+    cache.answer = large
+    first = await cache.ask()
+    waiting = [asyncio.ensure_future(cache.ask()) for _ in range(3)]  # noqa: TID251 – the test's own
+    await turns()
+    assert len(cache.asked) == 1
+    first.end()
+    await turns()
+    assert len(cache.asked) == 2
+    second = await waiting[0]
+    assert second.stream is not None
+    assert [piece async for piece in second.stream] == [b"a", b"b"]
+    assert [(await task).body for task in waiting[1:]] == [b"ab", b"ab"]
+    assert len(cache.asked) == 2

@@ -30,14 +30,14 @@ class Pieces(BodyStream):
 class Copy:
     def __init__(self, pieces: Pieces, limit: int) -> None:
         self.kept: list[bytes] = []
-        self.given_up = 0
+        self.given_up: list[bool] = []
         self.stream = Copying(pieces, limit, self.keep, self.give_up)
 
     async def keep(self, body: bytes) -> None:
         self.kept.append(body)
 
-    def give_up(self) -> None:
-        self.given_up += 1
+    def give_up(self, for_good: bool) -> None:
+        self.given_up.append(for_good)
 
 
 async def test_what_is_read_is_kept_before_its_end_is_told() -> None:
@@ -46,13 +46,13 @@ async def test_what_is_read_is_kept_before_its_end_is_told() -> None:
     assert copy.kept == []
     assert [await copy.stream.read() for _ in range(2)] == [b"", b""]
     copy.stream.close()
-    assert (copy.kept, copy.given_up) == ([b"abc"], 0)
+    assert (copy.kept, copy.given_up) == ([b"abc"], [])
 
 
 async def test_over_the_limit_it_goes_on_without_a_copy() -> None:
     copy = Copy(Pieces(b"ab", b"cd"), 3)
     assert [piece async for piece in copy.stream] == [b"ab", b"cd"]
-    assert (copy.kept, copy.given_up) == ([], 1)
+    assert (copy.kept, copy.given_up) == ([], [True])
     assert copy.stream._pieces == []
 
 
@@ -61,12 +61,12 @@ async def test_what_breaks_off_or_is_closed_is_not_kept() -> None:
     await copy.stream.read()
     with pytest.raises(UpstreamInvalid):
         await copy.stream.read()
-    assert (copy.kept, copy.given_up) == ([], 1)
+    assert (copy.kept, copy.given_up) == ([], [True])
     pieces = Pieces(b"ab")
     copy = Copy(pieces, 9)
     await copy.stream.read()
     copy.stream.close()
-    assert (copy.kept, copy.given_up, pieces.closed) == ([], 1, True)
+    assert (copy.kept, copy.given_up, pieces.closed) == ([], [False], True)
 
 
 async def test_what_has_trailers_would_not_be_whole_without_them() -> None:
@@ -74,4 +74,4 @@ async def test_what_has_trailers_would_not_be_whole_without_them() -> None:
     pieces.after = [("X-Sum", "1")]
     copy = Copy(pieces, 9)
     assert [piece async for piece in copy.stream] == [b"ab"]
-    assert (copy.kept, copy.given_up, copy.stream.trailers) == ([], 1, [("X-Sum", "1")])
+    assert (copy.kept, copy.given_up, copy.stream.trailers) == ([], [True], [("X-Sum", "1")])
