@@ -32,8 +32,6 @@ def compile_route_cache(
         return None
     if route.match.methods is not None and "GET" not in route.match.methods:
         here.problem("conflicting-keys", "only answers to GET are kept", "leave cache out", at_key=True)
-    if cache.ttl is not None and cache.ttl <= 0:
-        (here / "ttl").problem("bad-duration", "nothing is kept for no time", "write ttl: 60s, or leave cache out")
     for index, name in enumerate(cache.vary):
         if not is_token(name):
             (here / "vary" / index).problem("bad-header", f"{name!r} is not a header name", "write accept-language")

@@ -81,3 +81,19 @@ async def test_a_tag_that_was_never_purged_has_the_number_nought(failing: Failin
     store, _, _ = failing
     assert await store.find("a", ["t", "u"], 0.0) == (None, [0, 0])
     assert repr(store) == "<RedisStore in use>"
+
+
+async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    failing: Failing, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    store, redis, _ = failing
+    redis.error = OSError()
+    for _ in range(2):
+        await store.find("a", [], 0.0)
+        store._outage.try_at = 0.0  # the pause is over
+    redis.error = None
+    await store.find("a", [], 0.0)
+    assert (redis.asked, len(caplog.messages)) == (3, 2)
+    assert "does not answer (OSError)" in caplog.messages[0]
+    assert "answers again" in caplog.messages[1]
