@@ -5,6 +5,7 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
 
     values      errors · problems · message · events · clock · service          what everybody speaks of
     language    expr      selecting (JSONPath), deciding (CEL), text with holes → closures
+                policy    freshness: which answers may be stored, and for how long
                 merge     the shape of an answer → one closure
                 policy    decision machines: which endpoint, who is ejected; time and chance are arguments
                 config    routes.yaml → nodes with places → a checked model

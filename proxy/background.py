@@ -29,6 +29,10 @@ class Background:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancel everything and wait for it."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -31,7 +31,10 @@ class CallFinished(Struct, frozen=True):
 
 
 class CacheLooked(Struct, frozen=True):
-    """Answers were looked for among those that a call keeps: `hit`, `stale` or `miss`, so many times."""
+    """Kept answers were looked for: `hit`, `stale` or `miss`, so many times; of a route as a whole `call` is empty.
+
+    A whole answer may also be `revalidated`, or the cache passed by (`bypass`).
+    """
 
     route: str
     call: str
@@ -91,6 +94,13 @@ class Mirrored(Struct, frozen=True):
     result: MirrorResult
 
 
+class CacheFailed(Struct, frozen=True):
+    """What keeps answers did not do its work: `error`, `timeout`, or not even asked because of an `outage`."""
+
+    operation: str
+    reason: str
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -110,6 +120,7 @@ Event = (
     RequestFinished
     | CallFinished
     | CacheLooked
+    | CacheFailed
     | WebSocketChanged
     | EndpointChanged
     | ExtraRequest

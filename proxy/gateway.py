@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.background import Background
+from proxy.cache.local import LocalStore
 from proxy.cache.memory import MemoryStore
+from proxy.cache.redis import RedisStore
+from proxy.cache.store import Store
 from proxy.clock import monotonic, timestamp
 from proxy.events import Event, Observer, Reloaded, ReloadFailed
 from proxy.loading import Loaded, load
@@ -55,13 +59,15 @@ class Generation:
         observer: Observer,
         store: MemoryStore | None = None,
         budgets: Budgets | None = None,
+        answers: Store | None = None,
+        background: Background | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self._held = 0
@@ -116,6 +122,9 @@ class Gateway:
         self._store = MemoryStore(0)
         self._budgets: Budgets = {}
         self._gate = Gate(self.observe)
+        self._answers: Store = LocalStore(self._store)
+        self._answers_in: tuple[str | None, float] = (None, 0.0)
+        self._background = Background()
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -145,6 +154,16 @@ class Gateway:
     @property
     def registry(self) -> Registry:
         return self._registry
+
+    @property
+    def memory(self) -> MemoryStore:
+        """What this process keeps in its memory."""
+        return self._store
+
+    @property
+    def answers(self) -> Store:
+        """Where the answers of routes are kept."""
+        return self._answers
 
     def observe(self, event: Event) -> None:
         """Tell every observer."""
@@ -188,15 +207,31 @@ class Gateway:
         number = 1 if old is None else old.number + 1
         self._store.resize(plan.server.cache_bytes)
         self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
-        self._current = Generation(number, plan, clients, self.observe, self._store, self._budgets)
+        left = self._choose_answers(plan.server)
+        self._current = Generation(
+            number, plan, clients, self.observe, self._store, self._budgets, self._answers, self._background
+        )
         if old is not None:
-            task = asyncio.get_running_loop().create_task(self._retire(old), name=f"retire generation {old.number}")
+            retiring = self._retire(old, left)
+            task = asyncio.get_running_loop().create_task(retiring, name=f"retire generation {old.number}")
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
         return self._current
 
-    async def _retire(self, generation: Generation) -> None:
+    def _choose_answers(self, server: ServerPlan) -> Store | None:
+        """Keep answers where the configuration says; gives what they were kept in, if that is another place now."""
+        wanted = (server.cache_store, server.cache_timeout_s if server.cache_store is not None else 0.0)
+        if wanted == self._answers_in:
+            return None
+        url, timeout_s = self._answers_in = wanted
+        left = self._answers
+        self._answers = LocalStore(self._store) if url is None else RedisStore(url, timeout_s, self.observe)
+        return left
+
+    async def _retire(self, generation: Generation, answers: Store | None) -> None:
         await generation.retire()
+        if answers is not None:
+            await answers.close()
         await self._registry.release(generation.plan.upstreams.values())
 
     async def close(self) -> None:
@@ -204,6 +239,8 @@ class Gateway:
         for task in tuple(self._retiring):
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self._background.close()
+        await self._answers.close()
         await self._registry.close()
 
 

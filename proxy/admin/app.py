@@ -7,12 +7,14 @@ from typing import Any
 from aiohttp import web
 
 from proxy import __version__
+from proxy.cache.store import StoreUnavailable
 from proxy.config.render import to_json
-from proxy.document import encode_json
+from proxy.document import InvalidJson, decode_json, encode_json
 from proxy.errors import PROBLEM_TYPE
 from proxy.gateway import ConfigRefused, Gateway
 from proxy.observe.metrics import CONTENT_TYPE, Metrics
 from proxy.plan.explain import describe_routes
+from proxy.server.cachekey import purge_tag
 
 GATEWAY = web.AppKey("gateway", Gateway)
 METRICS = web.AppKey("metrics", Metrics)
@@ -33,6 +35,7 @@ def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) ->
     app.router.add_get("/api/upstreams", list_upstreams)
     app.router.add_get("/api/config", show_config)
     app.router.add_post("/api/reload", reload)
+    app.router.add_post("/api/cache/purge", purge_cache)
     return app
 
 
@@ -145,3 +148,30 @@ async def reload(request: web.Request) -> web.Response:
         problem["status"] = 422
         return _json(problem, 422, PROBLEM_TYPE)
     return _json({"generation": generation.number, "routes": len(generation.plan.routes)})
+
+
+async def purge_cache(request: web.Request) -> web.Response:
+    """Forget kept answers of routes, by `{"route": …}`, `{"key": …}` or `{"tag": …}`: 200 with how many they were."""
+    try:
+        wanted = decode_json(await request.read())
+    except InvalidJson:
+        wanted = None
+    if not isinstance(wanted, dict) or len(wanted) != 1 or not isinstance(text := next(iter(wanted.values())), str):
+        return _bad_purge('send one of {"route": …}, {"key": …} and {"tag": …}')
+    kind = next(iter(wanted))
+    gateway = request.app[GATEWAY]
+    if kind == "route" and all(route.name != text or route.cache is None for route in gateway.current.plan.routes):
+        return _bad_purge(f"no route {text!r} keeps answers", 404)
+    try:
+        tag = purge_tag(kind, text)
+    except ValueError as error:
+        return _bad_purge(str(error))
+    try:
+        return _json({"purged": await gateway.answers.purge(tag)})
+    except StoreUnavailable as error:
+        return _json({"title": "Service Unavailable", "status": 503, "detail": error.detail}, 503, PROBLEM_TYPE)
+
+
+def _bad_purge(detail: str, status: int = 400) -> web.Response:
+    title = "Bad Request" if status == 400 else "Not Found"
+    return _json({"type": "about:blank", "title": title, "status": status, "detail": detail}, status, PROBLEM_TYPE)

@@ -17,6 +17,7 @@ class Entry(Struct):
     size: int
     stored_at: float
     dies_at: float
+    tags: tuple[str, ...] = ()
 
 
 class MemoryStore:
@@ -24,8 +25,10 @@ class MemoryStore:
 
     def __init__(self, max_bytes: int) -> None:
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._tagged: dict[str, set[Hashable]] = {}
         self._max_bytes = max_bytes
         self._size = 0
+        self.evictions = 0
 
     def __repr__(self) -> str:
         return f"<MemoryStore {len(self._entries)} entries, {self._size} of {self._max_bytes} bytes>"
@@ -49,13 +52,15 @@ class MemoryStore:
         self._entries.move_to_end(key)
         return entry
 
-    def put(self, key: Hashable, value: Any, size: int, now: float, dies_at: float) -> bool:
+    def put(self, key: Hashable, value: Any, size: int, now: float, dies_at: float, tags: tuple[str, ...] = ()) -> bool:
         """Keep a value of so many bytes until `dies_at`. False if it alone is more than an eighth of the room."""
         self.remove(key)
         size += OVERHEAD
         if size > self._max_bytes // 8:
             return False
-        self._entries[key] = Entry(value, size, now, dies_at)
+        self._entries[key] = Entry(value, size, now, dies_at, tags)
+        for tag in tags:
+            self._tagged.setdefault(tag, set()).add(key)
         self._size += size
         self._shrink()
         return True
@@ -64,11 +69,19 @@ class MemoryStore:
         """Forget a key, if it is known."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._size -= entry.size
+            self._forget(key, entry)
+
+    def purge(self, tag: str) -> int:
+        """Forget all that was put with a tag; how many they were."""
+        keys = tuple(self._tagged.get(tag, ()))
+        for key in keys:
+            self.remove(key)
+        return len(keys)
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._tagged.clear()
         self._size = 0
 
     def resize(self, max_bytes: int) -> None:
@@ -78,5 +91,14 @@ class MemoryStore:
 
     def _shrink(self) -> None:
         while self._size > self._max_bytes:
-            _, entry = self._entries.popitem(last=False)
-            self._size -= entry.size
+            key, entry = self._entries.popitem(last=False)
+            self._forget(key, entry)
+            self.evictions += 1
+
+    def _forget(self, key: Hashable, entry: Entry) -> None:
+        self._size -= entry.size
+        for tag in entry.tags:
+            keys = self._tagged[tag]
+            keys.discard(key)
+            if not keys:
+                del self._tagged[tag]

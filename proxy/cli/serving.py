@@ -51,6 +51,8 @@ async def serve(arguments: argparse.Namespace) -> int:
     metrics = Metrics()
     observers: list[Observer] = [metrics] if arguments.no_access_log else [metrics, access_log(sys.stdout.buffer)]
     gateway = Gateway(arguments.config, observers)
+    memory = gateway.memory
+    metrics.kept = lambda: (memory.size, len(memory), memory.evictions)
     try:
         await gateway.load("start")
     except ConfigRefused as refused:

@@ -61,6 +61,29 @@ class Redirect(Strict):
         return {"to": value} if isinstance(value, str) else value
 
 
+class RouteCache(Strict):
+    """Whole answers of a route that are kept and shared, as a shared HTTP cache does (RFC 9111)."""
+
+    ttl: Seconds | None = None
+    """For how long where an answer does not say, and at most. Left out: for as long as the answer says."""
+    stale_while_revalidate: Seconds | None = None
+    """For how long after that it is still used while a new one is asked for; left out: as the answer says."""
+    stale_if_error: Seconds | None = None
+    """For how long after that it stands in for an error; left out: as the answer says."""
+    vary: list[str] = Field(default_factory=list)
+    """Request headers that part answers, besides those that the answer's own Vary names."""
+    query: list[str] | None = None
+    """The only query parameters that part answers; no others are sent on. Left out: the whole query."""
+    tags: list[str] = Field(default_factory=list)
+    """Names to purge answers by; `product-${params.id}` is one."""
+    max_object: Bytes | None = None
+    """The largest body that is kept; `server.cache_max_object` where not said."""
+    lock_timeout: Seconds = 5.0
+    """How long a request waits for another one's answer before it asks itself."""
+    status_header: bool = False
+    """Tell clients in Cache-Status what the cache did (RFC 9211)."""
+
+
 class Respond(Strict):
     status: Status = 200
     headers: dict[str, Any] = Field(default_factory=dict)
@@ -106,6 +129,8 @@ class Route(Strict):
     errors: Errors = Field(default_factory=one(Errors))
     error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
     """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
+    cache: RouteCache | None = None
+    """Keep whole answers, of `proxy` or of `calls`."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)

@@ -40,7 +40,13 @@ class Server(Strict):
     max_passes: int = Field(default=5, ge=1)
     """A request whose Via names this gateway so often goes round in a circle: 508."""
     cache_size: Bytes = 64 * 1024 * 1024
-    """What kept answers of calls may take of memory; those used longest ago go first."""
+    """What kept answers may take of memory; those used longest ago go first."""
+    cache_store: str = "memory"
+    """Where answers of routes are kept: `memory`, or a Redis or Valkey that several processes share (`redis://…`)."""
+    cache_max_object: Bytes = 1024 * 1024
+    """The largest body of a route's answer that is kept, where the route does not say."""
+    cache_timeout: Seconds = 0.1
+    """How long a Redis may take; what it does not answer in time is a miss."""
     shedding: Shedding = Field(default_factory=one(Shedding))
     compress: bool = True
     """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""

@@ -12,6 +12,7 @@ from proxy.engine.ways import Shared, prepare
 from proxy.events import CacheLooked, CallFinished, Observer
 from proxy.message import CallRecord, Request, Response
 from proxy.plan.nodes import CallPlan, CompositePlan, RoutePlan
+from proxy.service import Layer, Service
 
 
 class _Watcher:
@@ -54,6 +55,19 @@ def composite_action(
         return respond(plan, scope, run.outcomes)
 
     return compose
+
+
+def accepting(media_type: str | None) -> Layer:
+    """Refuse who could not use the answer also where it is kept, and the composite itself is not asked."""
+
+    def layer(inner: Service) -> Callable[[Request], Awaitable[Response]]:
+        async def checked(request: Request) -> Response:
+            check_accept(request, media_type)
+            return await inner(request)
+
+        return checked
+
+    return layer
 
 
 def check_accept(request: Request, media_type: str | None) -> None:

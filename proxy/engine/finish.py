@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from proxy.engine.codings import Coding, is_compressible
 from proxy.engine.negotiation import choose_coding
-from proxy.message import Request, Response
+from proxy.message import Headers, Request, Response
 from proxy.service import Layer, Service
 
 MIN_SIZE = 1024
@@ -45,7 +45,7 @@ def finishing(*, etag: bool, codings: Mapping[str, Coding]) -> Layer | None:
                 response.headers["ETag"] = entity_tag(response.body)
             if coding is not None:
                 weaken(response.headers)
-            if tagged and has_already(request, response.headers["ETag"]):
+            if tagged and has_already(request.headers, response.headers["ETag"]):
                 return not_modified(response)
             if coding is not None:
                 response.headers["Content-Encoding"] = coding
@@ -67,11 +67,11 @@ def entity_tag(body: bytes) -> str:
     return f'"{sha256(body).hexdigest()[:32]}"'
 
 
-def has_already(request: Request, etag: str) -> bool:
+def has_already(request: Headers, etag: str) -> bool:
     """Whether `If-None-Match` names the tag or anything, by the weak comparison (RFC 9110 §13.1.2, §8.8.3.2)."""
-    if "If-None-Match" not in request.headers:
+    if "If-None-Match" not in request:
         return False
-    fields = request.headers.getall("If-None-Match")
+    fields = request.getall("If-None-Match")
     return any(field.strip() == "*" for field in fields) or etag.removeprefix("W/").strip('"') in _OPAQUE.findall(
         ", ".join(fields)
     )

@@ -4,50 +4,12 @@ A restriction needs one answer to say it, a permission needs all of them. So a l
 where every answer states its own, while `no-store`, `private` and `no-cache` hold even beside one that says nothing.
 """
 
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from proxy.message import Headers
-
-# A token and its argument, a token or a quoted string (RFC 9111 §5.2); what is neither is passed over.
-_DIRECTIVE = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?[^,]*""")
-# More is taken for this (RFC 9111 §1.2.2).
-_LONGEST = 2**31
-
-
-class Directives(Struct, frozen=True):
-    """What one `Cache-Control` says. The lifetimes are seconds, None where there is none."""
-
-    no_store: bool = False
-    private: bool = False
-    public: bool = False
-    no_cache: bool = False
-    must_revalidate: bool = False
-    max_age: int | None = None
-    s_maxage: int | None = None
-
-
-@lru_cache(maxsize=512)  # upstreams repeat themselves
-def parse_cache_control(text: str) -> Directives:
-    """The directives of a field value. A malformed lifetime is 0, of several the smallest counts (§4.2.1)."""
-    words: dict[str, int] = {}
-    for name, quoted, token in _DIRECTIVE.findall(text):
-        name = name.lower()
-        seconds = _seconds(quoted or token)
-        words[name] = min(seconds, words.get(name, seconds))
-    return Directives(
-        no_store="no-store" in words,
-        # With a list of fields they would bind only those; taken for all, they are only stricter (§5.2.2.4, §5.2.2.7).
-        private="private" in words,
-        public="public" in words,
-        no_cache="no-cache" in words,
-        must_revalidate="must-revalidate" in words or "proxy-revalidate" in words,
-        max_age=words.get("max-age"),
-        s_maxage=words.get("s-maxage"),
-    )
+from proxy.policy.directives import Directives, parse_cache_control, seconds_of
 
 
 def lifetime(headers: Headers, at_most_s: float) -> float:
@@ -113,22 +75,9 @@ def _stated(headers: Headers) -> Directives | None:
     age = headers.get("Age")
     if age is None or not (age := age.partition(",")[0].strip()).isdigit() or not age.isascii():
         return directives  # an Age that is no number is ignored (§5.1)
-    return Directives(
-        no_store=directives.no_store,
-        private=directives.private,
-        public=directives.public,
-        no_cache=directives.no_cache,
-        must_revalidate=directives.must_revalidate,
-        max_age=_aged(directives.max_age, _seconds(age)),
-        s_maxage=_aged(directives.s_maxage, _seconds(age)),
-    )
+    spent = seconds_of(age)
+    return replace(directives, max_age=_aged(directives.max_age, spent), s_maxage=_aged(directives.s_maxage, spent))
 
 
 def _aged(seconds: int | None, age: int) -> int | None:
     return None if seconds is None else max(0, seconds - age)
-
-
-def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        return 0
-    return _LONGEST if len(text) > 10 else min(int(text), _LONGEST)

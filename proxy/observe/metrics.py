@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from proxy.clock import unix_seconds
 from proxy.events import (
     BreakerChanged,
+    CacheFailed,
     CacheLooked,
     CallFinished,
     EndpointChanged,
@@ -38,6 +39,8 @@ _BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 Labels = tuple[str, ...]
 Counts = dict[Labels, float]
+Kept = tuple[int, int, int]
+"""Bytes, entries and evictions of what is kept."""
 
 
 class Histogram:
@@ -67,7 +70,7 @@ def _counts() -> Counts:
 
 
 class Metrics(Collector):
-    """Counts events. `render` gives the exposition text."""
+    """Counts events. `render` gives the exposition text. `kept` tells of the cache, where there is one to tell of."""
 
     def __init__(self) -> None:
         # Status and error stay what they are until somebody asks for text.
@@ -88,6 +91,8 @@ class Metrics(Collector):
         self.endpoints: Mapping[Labels, float] = {}
         """How many endpoints, by upstream and state: set by who renders."""
         self._mirrored = _counts()
+        self._cache_failures = _counts()
+        self.kept: Callable[[], Kept] | None = None
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
         self._loaded_at = 0.0
@@ -103,6 +108,7 @@ class Metrics(Collector):
             BreakerChanged: self._count_breaker,
             RequestShed: self._count_shed,
             Mirrored: self._count_mirrored,
+            CacheFailed: self._count_cache_failure,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -150,6 +156,9 @@ class Metrics(Collector):
 
     def _count_mirrored(self, event: Mirrored) -> None:
         self._mirrored[(event.route, event.upstream, event.result)] += 1
+
+    def _count_cache_failure(self, event: CacheFailed) -> None:
+        self._cache_failures[(event.operation, event.reason)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -204,9 +213,23 @@ class Metrics(Collector):
             self._misses.copy(),
         )  # fmt: skip
         yield _counter(
-            "proxy_cache_lookups", "Kept answers of calls that were looked for: hit, stale or miss.",
+            "proxy_cache_lookups", "Kept answers that were looked for, by result; of whole routes the call is empty.",
             ("route", "call", "result"), self._cache.copy(),
         )  # fmt: skip
+        yield _counter(
+            "proxy_cache_failures", "What was to be done in server.cache_store and could not be.",
+            ("operation", "reason"), self._cache_failures.copy(),
+        )  # fmt: skip
+        if self.kept is not None:
+            size, entries, evictions = self.kept()
+            yield GaugeMetricFamily("proxy_cache_bytes", "What kept answers take of this process's memory.", size)
+            yield GaugeMetricFamily("proxy_cache_entries", "Kept answers in this process's memory.", entries)
+            yield _counter(
+                "proxy_cache_evictions", "Answers that made room for others before their time.", (), {(): evictions}
+            )
+        yield from self._collect_upstreams()
+
+    def _collect_upstreams(self) -> Iterator[Metric]:
         yield _counter(
             "proxy_mirrored_requests", "Copies of requests: sent and answered, failed, or skipped.",
             ("route", "upstream", "result"), self._mirrored.copy(),

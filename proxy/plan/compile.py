@@ -22,6 +22,7 @@ from proxy.plan.compile_balance import compile_balance, compile_hashes, with_has
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
+from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.nodes import Action, Endpoint, PagePlan, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -62,6 +63,7 @@ def compile_plan(
     ]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
+    check_store(config.server, place / "server" / "cache_store")
     _check_conflicts(compiled)
     for one in compiled:
         one.route = with_hash_keys(one.route, upstreams)
@@ -84,6 +86,8 @@ def _server_plan(server: Server) -> ServerPlan:
         trusted_proxies=tuple(server.trusted_proxies),
         compress=server.compress,
         cache_bytes=server.cache_size,
+        cache_store=None if server.cache_store == "memory" else server.cache_store,
+        cache_timeout_s=server.cache_timeout,
         send_s=server.send_timeout,
         shed_lag_s=server.shedding.lag,
         shed_wait_s=server.shedding.wait,
@@ -205,6 +209,7 @@ def _compile_route(
     pages = default_pages
     if "error_pages" in route.model_fields_set:
         pages = compile_pages(route.error_pages, names, place / "error_pages")
+    cache = compile_route_cache(route, action, config, names, place)
     _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
@@ -222,6 +227,7 @@ def _compile_route(
         tests=tuple(route.tests),
         summary=route.summary,
         error_pages=pages,
+        cache=cache,
         span=place.span(),
     )
     return _Compiled(rule, plan, place)

@@ -13,6 +13,7 @@ from proxy.plan.compile_resilience import compile_retry, compile_timeouts
 from proxy.plan.fields import compile_header_changes
 from proxy.plan.nodes import CookiePlan, MirrorPlan, ProxyPlan, SplitPlan, WebSocketPlan
 from proxy.plan.paths import check_path, compile_path_rule
+from proxy.plan.varying import varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 
 _LARGEST_COPY = 1024 * 1024
@@ -42,6 +43,8 @@ def compile_proxy(
         request_headers=request,
         response_headers=response,
         roots=request_roots([*request_reads, *response_reads]),
+        vary=varying_headers([*request_reads, *response_reads]),
+        private=any(reference.root == "client" for reference in response_reads),
         mirror=_compile_mirror(action.mirror, upstreams, place / "mirror") if action.mirror is not None else None,
         websocket=_compile_websocket(action, methods, place / "websocket"),
         retry=compile_retry(action.retry, place / "retry"),

@@ -14,6 +14,7 @@ from proxy.merge.keys import Keyed
 from proxy.plan.graph import Graph
 from proxy.plan.routing import Router
 from proxy.policy.breaker import BreakerPlan
+from proxy.policy.freshness import Wishes
 from proxy.policy.retry import RetryPlan
 from proxy.problems import Span
 
@@ -233,12 +234,32 @@ class CompositePlan(Struct, frozen=True, kw_only=True):
     plain_headers: tuple[tuple[str, str], ...]
 
 
+class RouteCachePlan(Struct, frozen=True, kw_only=True):
+    """On what terms a route's whole answers are kept and shared.
+
+    `keyed` are the request headers (lower case) that part answers whatever those say; `query` the only parameters that
+    do, None for all. `identity` is all in the configuration that an answer depends on: routes that differ in it share
+    nothing. `roots` are those that `tags` read.
+    """
+
+    wishes: Wishes
+    keyed: tuple[str, ...]
+    query: frozenset[str] | None
+    tags: tuple[Field, ...]
+    roots: frozenset[str]
+    max_object: int
+    lock_s: float
+    status_header: bool
+    identity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPlan:
     """A pass-through.
 
     `rewrite` maps the normalised request path to the upstream's, `restore` maps back (None: nowhere). `redirects`: what
     an answer refers to is mapped back too. With a `split`, `upstream` is the first of its variants.
+    `vary` are the request's headers that its header rules read; `private`: the answer tells who asked.
     """
 
     upstream: str
@@ -255,6 +276,8 @@ class ProxyPlan:
     cookies: "CookiePlan | None" = None
     mirror: "MirrorPlan | None" = None
     split: "SplitPlan | None" = None
+    vary: tuple[str, ...] = ()
+    private: bool = False
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -376,6 +399,7 @@ class RoutePlan:
     tests: tuple[Any, ...]
     summary: str
     error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
+    cache: RouteCachePlan | None = None
     span: Span = field(compare=False, repr=False)
 
 
@@ -394,6 +418,8 @@ class ServerPlan:
     trusted_proxies: tuple[str, ...]
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
+    cache_store: str | None = field(default=None, repr=False)  # it may hold a password
+    cache_timeout_s: float = 0.1
     send_s: float = 60.0
     shed_lag_s: float = 0.01
     shed_after_s: float = 1.0

@@ -4,21 +4,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from msgspec import structs
+
+from proxy.background import Background
 from proxy.cache.flights import Flights
+from proxy.cache.local import LocalStore
 from proxy.cache.memory import MemoryStore
+from proxy.cache.store import Store
 from proxy.engine.codings import find_codings
-from proxy.engine.composite import composite_action
+from proxy.engine.composite import accepting, composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, MirrorPlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.policy.budget import Budget
+from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.mirror import Mirror
 from proxy.server.pages import error_pages
 from proxy.server.passthrough import passthrough_action
 from proxy.server.split import split_action
-from proxy.service import Service, stack
+from proxy.service import Layer, Service, stack
 from proxy.upstream.exchange import Client, Opening
 from proxy.upstream.extras import Extras
 from proxy.upstream.retrying import Retrying
@@ -39,6 +45,8 @@ class Services(dict[str, Service]):
         observer: Observer,
         store: MemoryStore | None = None,
         budgets: Budgets | None = None,
+        answers: Store | None = None,
+        background: Background | None = None,
         chance: Random | None = None,
     ) -> None:
         super().__init__()
@@ -49,6 +57,9 @@ class Services(dict[str, Service]):
         self._chance = chance or Random()
         self._extras = _extras(plan, {} if budgets is None else budgets, observer, self._chance)
         self._shared = Shared(clients, addresses, Flights(), kept, self._extras)
+        self._answers = LocalStore(kept) if answers is None else answers
+        self._background = Background() if background is None else background
+        self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
         self._clients = clients
@@ -67,7 +78,10 @@ class Services(dict[str, Service]):
         match route.action:
             case CompositePlan() as plan:
                 composed = composite_action(route, plan, self._shared, self._forward, self._observer)
-                return stack(composed, finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {}))
+                finish = finishing(etag=plan.etag, codings=_CODINGS if plan.compress else {})
+                accept = accepting(plan.media_type) if route.cache is not None else None
+                # What is kept has its tag and its coding already.
+                return stack(composed, accept, self._caching(route), finish)
             case ProxyPlan() as plan:
                 return self._pass_through(route, plan)
             case ReplyPlan() as plan:
@@ -87,11 +101,20 @@ class Services(dict[str, Service]):
         if plan.retry is not None:
             client = Retrying(client, plan.retry, self._extras[name])
         own = replace(plan, upstream=name, hash_key=upstream.hash_key)
-        return passthrough_action(route, own, client, upstream, self._plan.server, self._observer, mirror)
+        passing = passthrough_action(route, own, client, upstream, self._plan.server, self._observer, mirror)
+        # What one variant answers is not what another would.
+        return stack(passing, self._caching(route, "" if plan.split is None else name))
 
     def _mirror(self, route: RoutePlan, plan: MirrorPlan) -> Mirror:
         upstream, client = self._plan.upstreams[plan.upstream], self._clients[plan.upstream]
         return Mirror(route.name, plan, client, upstream, self._plan.server, self._observer, self._chance)
+
+    def _caching(self, route: RoutePlan, variant: str = "") -> Layer | None:
+        """What a route has to do with answers that are kept: its own, or those of an address that it may change."""
+        if route.cache is not None:
+            plan = structs.replace(route.cache, identity=f"{route.cache.identity}{variant}")
+            return cached(route.name, plan, self._answers, self._background, self._observer)
+        return forgetting(self._answers) if self._keeps and not SAFE.issuperset(route.methods or ("*",)) else None
 
 
 def _extras(plan: Plan, budgets: Budgets, observer: Observer, chance: Random) -> dict[str, Extras]:

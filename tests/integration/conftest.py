@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
+import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -55,6 +58,61 @@ class Process:
         assert self.process.stderr is not None
         while line := (await self.process.stderr.readline()).decode():
             self.other_lines.append(line.rstrip("\n"))
+
+
+class RealRedis:
+    """A Redis or Valkey of its own, that can be stopped and started again, and halted so that it does not answer."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.program = program
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            self.program,
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+            cwd=self.folder,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    await asyncio.sleep(0.01)  # there is no event for it: another process opens its port
+                    continue
+                writer.close()
+                return
+
+    def halt(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    async def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def real_redis(tmp_path: Path) -> AsyncIterator[RealRedis]:
+    program = shutil.which("valkey-server") or shutil.which("redis-server")
+    if program is None:
+        what = "there is no valkey-server or redis-server here"
+        # Continuous integration installs one and sets this, so that nothing is left out there without being seen.
+        if os.environ.get("REAL_SERVERS"):
+            pytest.fail(f"{what}, and REAL_SERVERS says that there is")
+        pytest.skip(what)
+    server = RealRedis(program, tmp_path)
+    await server.start()
+    yield server
+    await server.stop()
 
 
 Start = Callable[..., Coroutine[Any, Any, Process]]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cache.local import LocalStore
 from proxy.events import Event, Reloaded, ReloadFailed
 from proxy.gateway import ConfigRefused, Gateway
 
@@ -134,3 +135,19 @@ async def test_an_observer_is_told_why_a_file_was_refused(gateway: Gateway, seen
     (failed,) = (event for event in seen if isinstance(event, ReloadFailed))
     assert failed.reason == "edit"
     assert failed.problems[0].startswith(f"{config}:1:")
+
+
+async def test_answers_are_kept_where_the_configuration_says_also_after_a_reload(
+    gateway: Gateway, config: Path
+) -> None:
+    await gateway.load("start")
+    local = gateway.answers
+    await gateway.load("the same")
+    assert gateway.answers is local
+    config.write_text(ROUTES.format(port=1) + "server: {cache_store: 'redis://127.0.0.1:1/0'}\n")
+    await gateway.load("elsewhere")
+    assert repr(gateway.answers) == "<RedisStore in use>"
+    config.write_text(ROUTES.format(port=1))
+    await gateway.load("back")
+    assert gateway.answers is not local
+    assert isinstance(gateway.answers, LocalStore)

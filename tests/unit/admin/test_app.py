@@ -6,8 +6,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from proxy.admin.app import make_admin
+from proxy.cache.store import Stored, StoreUnavailable
 from proxy.gateway import Gateway
 from proxy.observe.metrics import Metrics
+from proxy.policy.freshness import Terms
 
 ROUTES = "version: 1\nupstreams: {u: 'http://127.0.0.1:1'}\nroutes: [{name: a, match: GET /a, proxy: u, summary: s}]\n"
 
@@ -132,3 +134,52 @@ async def test_routes_are_those_that_serve_and_not_those_of_a_refused_file(admin
     assert (await admin.client.post("/api/reload")).status == 422
     body = await (await admin.client.get("/api/routes")).json()
     assert [route["name"] for route in body["routes"]] == ["a"]
+
+
+KEEPING = ROUTES.replace("proxy: u,", "proxy: u, cache: {},")
+
+
+@pytest.mark.parametrize("what", [{"route": "a"}, {"key": "h/a"}, {"tag": "x"}])
+async def test_a_purge_says_how_many_answers_it_took(what: dict[str, str], admin: Admin) -> None:
+    admin.config.write_text(KEEPING)
+    await admin.gateway.load("test")
+    kept = Stored(200, [], b"", Terms(age_s=0.0, fresh_s=60.0), 0.0)
+    await admin.gateway.answers.put("k", kept, ("route:a", "key:h/a", "tag:x"), 0, 0.0, 60.0)
+    response = await admin.client.post("/api/cache/purge", json=what)
+    assert (response.status, await response.json()) == (200, {"purged": 1})
+    assert await (await admin.client.post("/api/cache/purge", json=what)).json() == {"purged": 0}
+
+
+@pytest.mark.parametrize(
+    "body,status",
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"[]", 400),
+        (b"{}", 400),
+        (b'{"route": 1}', 400),
+        (b'{"route": "a", "tag": "b"}', 400),
+        (b'{"all": "a"}', 400),
+        (b'{"key": "a"}', 400),
+        (b'{"route": "a"}', 404),  # there is one, but it keeps nothing
+        (b'{"route": "b"}', 404),
+    ],
+)
+async def test_what_is_no_purge_is_a_problem_document(body: bytes, status: int, admin: Admin) -> None:
+    response = await admin.client.post("/api/cache/purge", data=body)
+    assert (response.status, response.content_type) == (status, "application/problem+json")
+    assert (await response.json())["status"] == status
+
+
+async def test_a_purge_that_nobody_can_vouch_for_is_a_503(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def purge(tag: str) -> int:
+        raise StoreUnavailable("the cache does not answer")
+
+    monkeypatch.setattr(admin.gateway.answers, "purge", purge)
+    response = await admin.client.post("/api/cache/purge", json={"tag": "x"})
+    assert (response.status, (await response.json())["detail"]) == (503, "the cache does not answer")
+
+
+async def test_a_web_page_cannot_purge(admin: Admin) -> None:
+    response = await admin.client.post("/api/cache/purge", json={"tag": "x"}, headers={"Origin": "http://evil.example"})
+    assert response.status == 403

@@ -60,3 +60,24 @@ def test_the_bound_always_holds_and_the_size_is_that_of_what_is_there(puts: list
         store.get(key + 1, now)
         kept = [entry.size for entry in store._entries.values()]
         assert store.size == sum(kept) <= ROOM
+
+
+def test_a_tag_names_what_was_put_with_it_for_as_long_as_it_is_there() -> None:
+    store = MemoryStore(ROOM)
+    for name in "abc":
+        store.put(name, name, 100, 0.0, 9.0, ("all", name))
+    store.put("c", "c", 100, 0.0, 9.0)  # another one without
+    assert store.purge("a") == 1
+    assert store.purge("all") == 1
+    assert store.purge("all") == 0
+    assert (len(store), store._tagged) == (1, {})
+    store.put("d", "d", 100, 0.0, 9.0, ("d",))
+    store.clear()
+    assert store._tagged == {}
+
+
+def test_what_makes_room_is_counted_and_leaves_its_tags() -> None:
+    store = MemoryStore(ROOM)
+    for number in range(20):
+        store.put(number, number, 100, 0.0, 9.0, ("all", str(number)))
+    assert (store.evictions, len(store._tagged), store.purge("all")) == (12, 9, 8)

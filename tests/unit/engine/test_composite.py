@@ -4,10 +4,13 @@ import pytest
 
 from proxy.cache.flights import Flights
 from proxy.cache.memory import MemoryStore
-from proxy.engine.composite import composite_action
+from proxy.engine.composite import accepting, composite_action
+from proxy.engine.negotiation import NotAcceptable
 from proxy.engine.ways import Shared
 from proxy.errors import GatewayError
 from proxy.events import CallFinished, Event
+from proxy.message import Request, Response
+from proxy.service import stack
 
 
 async def compose(route: Any, request: Any, hand: Any, events: list[Event]) -> Any:
@@ -63,3 +66,13 @@ async def test_the_type_that_a_route_writes_is_the_one_to_accept(
     route = route_of(f"calls: {{a: {{get: 'u:/a'}}}}\nrespond: {{headers: {{Content-Type: '{written}'}}}}")
     hand.answer("/a", 1)
     assert (await compose(route, request_of(headers={"Accept": accept}), hand, [])).status == 200
+
+
+async def test_who_could_not_use_the_answer_is_refused_before_anything_is_looked_for(request_of: Any) -> None:
+    async def inner(request: Request) -> Response:
+        return Response(200)
+
+    serve = stack(inner, accepting("application/json"))
+    assert (await serve(request_of(headers={"Accept": "application/*"}))).status == 200
+    with pytest.raises(NotAcceptable):
+        await serve(request_of(headers={"Accept": "text/html"}))

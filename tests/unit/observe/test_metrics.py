@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from proxy.events import CallFinished, Mirrored, Reloaded, ReloadFailed
+from proxy.events import CacheFailed, CacheLooked, CallFinished, Mirrored, Reloaded, ReloadFailed
 from proxy.message import Response
 from proxy.observe.metrics import Metrics
 
@@ -80,3 +80,15 @@ def test_counts_of_two_gateways_are_apart(finished: Any) -> None:
     one(finished())
     assert any(line.startswith("proxy_requests_total{") for line in lines(one))
     assert not any(line.startswith("proxy_requests_total{") for line in lines(other))
+
+
+def test_what_the_cache_does_and_holds_is_told(metrics: Metrics) -> None:
+    assert not any(line.startswith("proxy_cache_bytes") for line in lines(metrics))
+    metrics.kept = lambda: (1024, 3, 2)
+    metrics(CacheLooked("page", "", "hit", 1))
+    metrics(CacheFailed("find", "timeout"))
+    assert 'proxy_cache_lookups_total{call="",result="hit",route="page"} 1.0' in lines(metrics)
+    assert 'proxy_cache_failures_total{operation="find",reason="timeout"} 1.0' in lines(metrics)
+    assert {"proxy_cache_bytes 1024.0", "proxy_cache_entries 3.0", "proxy_cache_evictions_total 2.0"} <= set(
+        lines(metrics)
+    )

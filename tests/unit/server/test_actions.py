@@ -68,3 +68,53 @@ def test_a_service_is_made_when_it_is_first_asked_for(services: Services) -> Non
 def test_a_route_that_is_not_there_has_none(services: Services) -> None:
     with pytest.raises(KeyError):
         services["none"]
+
+
+class Says:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def open(self, request: Any, /) -> Any:
+        self.asked += 1
+        return Arrived(UpstreamResponse.of(200, {"Cache-Control": "max-age=60"}, b"x"))
+
+
+KEEPING = """
+version: 1
+upstreams: {u: http://u}
+routes:
+  - {name: kept, match: GET /a, cache: {}, proxy: u}
+  - {name: changing, match: "PUT,POST /a", proxy: u}
+  - {name: reading, match: GET /b, proxy: u}
+"""
+
+
+async def test_a_route_with_a_cache_keeps_and_one_that_may_change_something_forgets(
+    tmp_path: Path, request_of: Any
+) -> None:
+    (tmp_path / "routes.yaml").write_text(KEEPING)
+    plan = load(str(tmp_path / "routes.yaml"), {}).plan
+    assert plan is not None
+    upstream: Any = Says()
+    services = Services(plan, {"u": upstream}, lambda event: None)
+    for name, method, asked in (
+        ("kept", "GET", 1),
+        ("kept", "GET", 1),
+        ("changing", "PUT", 2),
+        ("kept", "GET", 3),
+        ("reading", "GET", 4),
+        ("reading", "GET", 5),
+    ):
+        await services[name](request_of("/a", method=method))
+        assert upstream.asked == asked
+
+
+def test_without_a_cache_there_is_no_layer_for_one(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(KEEPING.replace("cache: {}, ", ""))
+    plan = load(str(tmp_path / "routes.yaml"), {}).plan
+    assert plan is not None
+    upstream: Any = Says()
+    services = Services(plan, {"u": upstream}, lambda event: None)
+    assert {services[name].__qualname__ for name in ("kept", "changing")} == {
+        "passthrough_action.<locals>.pass_through"
+    }
