@@ -72,6 +72,11 @@ def _server_plan(server: Server) -> ServerPlan:
         compress=server.compress,
         cache_bytes=server.cache_size,
         send_s=server.send_timeout,
+        header_s=server.header_timeout,
+        drain_delay_s=server.drain_delay or 0.0,
+        drain_idle_s=server.drain_idle,
+        max_connections=server.max_connections,
+        max_connections_per_client=server.max_connections_per_client,
     )
 
 

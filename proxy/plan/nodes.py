@@ -258,6 +258,11 @@ class ServerPlan:
     compress: bool = True
     cache_bytes: int = 64 * 1024 * 1024
     send_s: float = 60.0
+    header_s: float = 10.0
+    drain_delay_s: float = 0.0
+    drain_idle_s: float = 1.0
+    max_connections: int = 32768
+    max_connections_per_client: int | None = None
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

@@ -56,7 +56,7 @@ class Adapter:
         send_s: Callable[[], float] = lambda: 60.0,
     ) -> None:
         self._service = service
-        self._trusted = trusted
+        self.trusted = trusted
         self._body_s = body_s
         self._send_s = send_s
         self._observer = observer
@@ -122,7 +122,7 @@ class Adapter:
         headers = base.headers
         peer, port = getattr(base.protocol, "peer", None) or _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
-        trusted = self._trusted()
+        trusted = self.trusted()
         if trusted and is_trusted(peer, trusted):
             client_ip = forwarded_client(peer, headers.getall("X-Forwarded-For", ()), trusted)
             scheme = headers.get("X-Forwarded-Proto", scheme).partition(",")[0].strip().lower()
@@ -156,7 +156,7 @@ class Adapter:
         # What the upstream said of the length holds for the answer to HEAD; otherwise the body is what it is.
         declared = headers.popall("Content-Length", None)
         length = int(declared[0]) if declared and base.method == "HEAD" and not response.body else None
-        return WholeAnswer(response.status, headers, response.body, length=length, close=close)
+        return WholeAnswer(response.status, headers, response.body, length=length, close=close, stall_s=self._send_s())
 
     async def _stream(
         self, base: BaseRequest, request: Request, response: Response, body: ClientBody
