@@ -22,7 +22,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) -> web.Application:
     """The admin application over a gateway. `ready` says whether new requests are welcome."""
-    app = web.Application(middlewares=[_refuse_pages])
+    app = web.Application(middlewares=[refuse_pages])
     app[GATEWAY] = gateway
     app[METRICS] = metrics
     app[READY] = ready
@@ -36,10 +36,11 @@ def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) ->
 
 
 @web.middleware
-async def _refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a web page sends."""
     # A page in a browser can post to loopback, but not without saying where it comes from.
     if request.method not in ("GET", "HEAD") and ("Origin" in request.headers or _cross_site(request)):
-        return _json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
+        return as_json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
     return await handler(request)
 
 
@@ -47,13 +48,14 @@ def _cross_site(request: web.Request) -> bool:
     return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
-def _json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+def as_json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+    """An answer in JSON."""
     return web.Response(body=encode_json(value) + b"\n", status=status, content_type=content_type)
 
 
 async def healthz(request: web.Request) -> web.Response:
     """The process lives."""
-    return _json({"status": "ok", "version": __version__})
+    return as_json({"status": "ok", "version": __version__})
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -61,7 +63,7 @@ async def readyz(request: web.Request) -> web.Response:
     the last good one serves."""
     ready = request.app[READY]()
     body = {"status": "ready" if ready else "draining", "config": _config_state(request.app[GATEWAY])}
-    return _json(body, 200 if ready else 503)
+    return as_json(body, 200 if ready else 503)
 
 
 def _config_state(gateway: Gateway) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def _config_state(gateway: Gateway) -> dict[str, Any]:
 async def show_config(request: web.Request) -> web.Response:
     """How the configuration stands, with warnings."""
     gateway = request.app[GATEWAY]
-    return _json({**_config_state(gateway), "warnings": to_json(gateway.state.warnings)})
+    return as_json({**_config_state(gateway), "warnings": to_json(gateway.state.warnings)})
 
 
 async def render_metrics(request: web.Request) -> web.Response:
@@ -90,7 +92,7 @@ async def render_metrics(request: web.Request) -> web.Response:
 async def list_routes(request: web.Request) -> web.Response:
     """The routes that serve."""
     generation = request.app[GATEWAY].current
-    return _json({"generation": generation.number, "routes": describe_routes(generation.plan)})
+    return as_json({"generation": generation.number, "routes": describe_routes(generation.plan)})
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -107,5 +109,5 @@ async def reload(request: web.Request) -> web.Response:
             **_config_state(gateway),
         }
         problem["status"] = 422
-        return _json(problem, 422, PROBLEM_TYPE)
-    return _json({"generation": generation.number, "routes": len(generation.plan.routes)})
+        return as_json(problem, 422, PROBLEM_TYPE)
+    return as_json({"generation": generation.number, "routes": len(generation.plan.routes)})

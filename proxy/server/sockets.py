@@ -58,7 +58,7 @@ def steer_away(listening: socket.socket) -> None:
 
 def accept_waiting(listening: socket.socket) -> list[socket.socket]:
     """Every connection that waits in the socket's queue; it does not wait for one itself."""
-    taken = []
+    taken: list[socket.socket] = []
     while True:
         try:
             connection, _ = listening.accept()

@@ -6,6 +6,7 @@ the relay. What keeps the generation and writes the log line is `Response.end`, 
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -18,6 +19,12 @@ from proxy.server.relay import CLIENT_GONE, Relay
 from proxy.server.websocket import Switched
 
 DRAINED = "websocket_drained"
+
+
+class _Placed(Protocol):
+    """A connection that is counted, and that somebody else will say the end of."""
+
+    def give_place(self) -> Callable[[], None]: ...
 
 
 class Tunnels:
@@ -48,7 +55,7 @@ class Tunnels:
         stream = response.stream
         assert isinstance(stream, Switched)
         head = encode_head(response)
-        leave = base.protocol.give_place()
+        leave = cast(_Placed, base.protocol).give_place()
         transport, from_client, is_full = hand_over(base.protocol)
         if transport is None or transport.is_closing():
             response.error = CLIENT_GONE
