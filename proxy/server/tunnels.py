@@ -64,7 +64,9 @@ class Tunnels:
             return HandedOver()
         # They lead to aiohttp's request and handler, which would live as long as the WebSocket.
         request.read_body, request.open_body, request.inform = _no_body, None, None
-        relay = Relay(idle_s=stream.plan.idle_s, drain_s=stream.plan.drain_s, done=self._when_done(stream, response, leave))
+        relay = Relay(
+            idle_s=stream.plan.idle_s, drain_s=stream.plan.drain_s, done=self._when_done(stream, response, leave)
+        )
         self._open.add(relay)
         self._empty.clear()
         self._observer(WebSocketChanged(stream.route, 1))
@@ -78,9 +80,7 @@ class Tunnels:
             _leave_later(relay)
         return HandedOver()
 
-    def _when_done(
-        self, stream: Switched, response: Response, leave: Callable[[], None]
-    ) -> Callable[[Relay], None]:
+    def _when_done(self, stream: Switched, response: Response, leave: Callable[[], None]) -> Callable[[Relay], None]:
         def done(relay: Relay) -> None:
             self._open.discard(relay)
             if not self._open:
