@@ -1,7 +1,7 @@
 """The admin application of a parent of workers: one health, one readiness, one set of metrics for all of them.
 
-Each worker serves the ordinary admin application on a Unix socket that only the parent knows; what is asked here is asked
-of all of them, and what is not about all of them of the first that serves.
+Each worker serves the ordinary admin application on a Unix socket that only the parent knows; what is asked here is
+asked of all of them, and what is not about all of them of the first that serves.
 """
 
 import asyncio

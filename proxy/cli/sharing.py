@@ -7,7 +7,7 @@ import socket
 
 from proxy.server.sockets import bind, steer_away
 
-# After new connections are steered to the successor, handshakes that began before still end here: so long they may take.
+# Handshakes that began before new connections were steered to the successor still end here: so long they may take.
 SETTLE_S = 0.5
 
 

@@ -76,6 +76,7 @@ async def _run_workers(
             _LOG.info("listening on http://%s:%d, admin on http://%s:%d", *where)
             _LOG.info("process %d, %d workers", os.getpid(), arguments.workers)
         await told
+        workers.let_end()
         _LOG.info("stopping: %d workers", len(workers.ready))
         if arguments.reuse_port:
             leave_port(listening, admin_socket)

@@ -34,7 +34,7 @@ class Watch:
 
 
 def break_off(transport: asyncio.Transport | None, *, reset: bool) -> None:
-    """End a connection in the midst of an answer: behind what was written, or at once and so that the client sees it."""
+    """End a connection in the midst of an answer: behind what was written, or at once and with a reset."""
     if transport is None:
         return
     if not reset:

@@ -1,8 +1,8 @@
 """Worker processes: started, watched, started again when one ends, and stopped together.
 
 A worker is a command that is given one end of a socket pair. It says `ready` on it once it serves; when its own end
-closes, the worker that started it is gone, and it stops by itself. What the workers serve by, such as a listening socket,
-they inherit: this module does not know what it is.
+closes, whoever started it is gone, and it stops by itself. What the workers serve by, such as a listening
+socket, they inherit: this module does not know what it is.
 """
 
 import asyncio
@@ -91,6 +91,10 @@ class Workers:
             if worker.process is not None and worker.process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     worker.process.send_signal(number)
+
+    def let_end(self) -> None:
+        """From now on none is started again."""
+        self._stopping.set()
 
     async def stop(self) -> None:
         """Ask every worker to stop, and wait until all have."""
