@@ -66,7 +66,7 @@ async def upstream() -> AsyncIterator[str]:
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
     await site.start()
     try:
-        yield "http://127.0.0.1:%d" % runner.addresses[0][1]
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 
@@ -118,13 +118,7 @@ class Load:
 
     async def _ask(self, path: str) -> None:
         """One request, on a connection that is kept if there is one. It is never sent twice."""
-        while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof() and not writer.is_closing():
-                break
-            writer.close()
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = self._kept() or await asyncio.open_connection("127.0.0.1", self.port)
         keep = False
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
@@ -143,6 +137,14 @@ class Load:
                 self._idle.append((reader, writer))
             else:
                 writer.close()
+
+    def _kept(self) -> Pair | None:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _talk(self, session: aiohttp.ClientSession) -> None:
         async with session.ws_connect(f"http://127.0.0.1:{self.port}/talk") as talking:
@@ -176,7 +178,7 @@ class Gateway:
     async def start(cls, config: Path, port: int, admin_port: int, *more: str, log: Path) -> "Gateway":
         command = [sys.executable, "-m", "proxy", "serve", "--config", str(config), "--no-access-log", "--reuse-port"]
         command += ["--port", str(port), "--admin-port", str(admin_port), *more]
-        with log.open("wb") as said:  # noqa: ASYNC230 – a script, before there is any load
+        with log.open("wb") as said:
             gateway = cls(await asyncio.create_subprocess_exec(*command, stderr=said), log)
         await gateway.says("listening on")
         return gateway

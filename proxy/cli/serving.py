@@ -98,14 +98,10 @@ async def _serve_until(
     )
     await admin.setup()
     try:
-        sockets = None if arguments.as_worker else open_sockets(arguments)
         worker = Inherited(arguments.as_worker) if arguments.as_worker else None
-        if sockets is not None:
-            await web.SockSite(admin, sockets[1]).start()
-            where = await listener.open_on(sockets[0])
-        elif worker is not None:
-            await web.UnixSite(admin, worker.admin_path).start()
-            where = await listener.open_on(worker.listening)
+        sockets = worker.open_sockets() if worker is not None else open_sockets(arguments)
+        await web.SockSite(admin, sockets[1]).start()
+        where = await listener.open_on(sockets[0])
         background.start("watch files", watch_files(gateway))
         # What was loaded stays for good: it need not be walked by every collection.
         gc.collect()
@@ -115,11 +111,11 @@ async def _serve_until(
         gc.set_threshold(20_000, 20, 20)
         if worker is not None:
             background.start("watch the parent", worker.report(stopping))
-        elif sockets is not None:
+        else:
             _LOG.info("listening on http://%s:%d, admin on http://%s:%d", *where, *sockets[1].getsockname()[:2])
         await stopping.wait()
         delay_s = gateway.current.plan.server.drain_delay_s
-        if arguments.reuse_port and sockets is not None:
+        if arguments.reuse_port and worker is None:
             leave_port(*sockets)
             delay_s = max(delay_s, SETTLE_S)
         if delay_s:
@@ -138,15 +134,21 @@ class Inherited:
     """What a worker gets from its parent: `LISTENING,CHANNEL,PATH`, two descriptors and its admin listener's socket."""
 
     def __init__(self, given: str) -> None:
-        listening, channel, self.admin_path = given.split(",", 2)
-        self.listening = socket.socket(fileno=int(listening))
-        self.listening.setblocking(False)
-        self._channel = socket.socket(fileno=int(channel))
-        Path(self.admin_path).unlink(missing_ok=True)  # left by one that crashed in this worker's place
+        listening, channel, self._path = given.split(",", 2)
+        self._listening, self._channel = int(listening), int(channel)
+
+    def open_sockets(self) -> tuple[socket.socket, socket.socket]:
+        """The listener's, which is its parent's and siblings' too, and its own for the admin listener."""
+        listening = socket.socket(fileno=self._listening)
+        listening.setblocking(False)
+        Path(self._path).unlink(missing_ok=True)  # left by one that crashed in this worker's place
+        admin = socket.socket(socket.AF_UNIX)
+        admin.bind(self._path)
+        return listening, admin
 
     async def report(self, stopping: asyncio.Event) -> None:
         """Say that this worker serves, and stop it when the parent is gone."""
-        stream = await report_ready(self._channel)
+        stream = await report_ready(socket.socket(fileno=self._channel))
         await stream.read()
         stopping.set()
 
