@@ -29,6 +29,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             elif path == b"/drip":
                 for byte in HEAD + b'{"n":1}':
                     writer.write(bytes([byte]))
+                    await writer.drain()
                     await asyncio.sleep(0.05)
             else:
                 writer.write(HEAD + b'{"n":1}')
