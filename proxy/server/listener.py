@@ -169,6 +169,8 @@ class _Server(web.Server):
         super().__init__(adapter, **options)
         self.adapter = adapter
         self.census = census
+        # aiohttp's own list keeps a connection until its task has ended, too.
+        self._alive: set[RequestHandler] = set()
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -177,11 +179,13 @@ class _Server(web.Server):
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
+        self._alive.add(handler)
         self.empty.clear()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
-        if not self._connections:
+        self._alive.discard(handler)
+        if not self._alive:
             self.empty.set()
 
 

@@ -142,8 +142,12 @@ async def test_half_a_head_is_cut_off_with_408(served: Any) -> None:
 async def test_the_head_of_a_later_request_has_its_time_too(served: Any) -> None:
     plan = replace(listener._DEFAULTS, header_s=0.2)
     served.listener._settings = lambda: plan
-    answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2")
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.write(b"GET /2")
+    assert b"HTTP/1.1 408 " in await asyncio.wait_for(reader.read(), 5)
+    writer.close()
 
 
 async def test_a_connection_that_says_nothing_is_closed_without_a_word(served: Any) -> None:
