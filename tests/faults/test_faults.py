@@ -6,7 +6,6 @@ slow machine: nothing is measured by it), and the gateway has the descriptors th
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
