@@ -1,4 +1,4 @@
-"""Real upstream processes are killed, frozen, slowed and corrupted under load: what clients see, and what is left after.
+"""Real upstream processes are killed, frozen, slowed and corrupted under load: what clients see, what is left.
 
 Each fault has the statuses that it may cause; when it is over, answers are 200 again within `PATIENCE_S` (a bound for a
 slow machine: nothing is measured by it), and the gateway has the descriptors that it had before.
@@ -27,7 +27,10 @@ server: {{drain_idle: 50ms}}
 upstreams:
   shaky: {{urls: ["http://127.0.0.1:{port}"], keepalive: {{idle: 1s}}, timeouts: {{connect: 300ms, first_byte: 300ms}}}}
 routes:
-  - {{name: page, match: "GET /page/{{what}}", calls: {{it: {{get: "shaky:/${{params.what}}", timeout: 500ms}}}}, merge: $.it}}
+  - name: page
+    match: GET /page/{{what}}
+    calls: {{it: {{get: "shaky:/${{params.what}}", timeout: 500ms}}}}
+    merge: $.it
   - name: soft
     match: GET /soft/{{what}}
     calls: {{it: {{get: "shaky:/${{params.what}}", timeout: 500ms, fallback: {{n: 0}}}}}}

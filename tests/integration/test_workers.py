@@ -40,7 +40,7 @@ async def test_one_admin_listener_speaks_for_all_and_a_killed_worker_comes_back(
     async with session.get(gateway.url) as response:
         assert response.status == 200
     async with asyncio.timeout(20):
-        while [one["status"] for one in (await ready(session, gateway))["workers"]] != ["ready", "ready"]:
+        while [one["status"] for one in (await ready(session, gateway))["workers"]] != ["ready", "ready"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     async with session.get(gateway.admin + "/metrics") as response:
         text = await response.text()

@@ -32,7 +32,7 @@ async def test_one_that_crashes_is_started_again_after_a_pause() -> None:
     first = worker.pid
     worker.process.kill()  # type: ignore[union-attr]
     async with asyncio.timeout(10):
-        while not (worker.ready and worker.pid != first):
+        while not (worker.ready and worker.pid != first):  # noqa: ASYNC110 – another process
             await asyncio.sleep(0.01)
     assert worker.restarts == 1
     await group.stop()
