@@ -36,6 +36,7 @@ async def soak(seconds: float, rate: float) -> tuple[Samples, Load, int, int]:
             config.write_text(CONFIG.format(shop=shop, number=0))
             gateway = await Gateway.start(config, port, free_port(), log=Path(name) / "log")
             pid = gateway.process.pid
+            await _vex(port, 0)
             before = descriptors(pid)
             loop = asyncio.get_running_loop()
             load, samples, started = Load(port, rate), [], loop.time()
@@ -48,7 +49,7 @@ async def soak(seconds: float, rate: float) -> tuple[Samples, Load, int, int]:
                 await asyncio.sleep(_EVERY_S)
             load.stop()
             await running
-            after = await _settled(pid, before)
+            after = await _settled(pid, before, port)
             await gateway.end()
             return samples, load, before, after
 
@@ -61,11 +62,12 @@ async def _vex(port: int, number: int) -> None:
     writer.transport.abort()
 
 
-async def _settled(pid: int, before: int) -> int:
-    """The descriptors when idle connections to upstreams have had their time."""
+async def _settled(pid: int, before: int, port: int) -> int:
+    """The descriptors when idle connections to upstreams have had their time: one goes with each request."""
     for _ in range(100):
         if descriptors(pid) <= before:
             break
+        await _vex(port, 0)
         await asyncio.sleep(0.2)
     return descriptors(pid)
 
