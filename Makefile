@@ -8,6 +8,8 @@ ADMIN_PORT ?= 8001
 SERVE ?=
 TESTS ?=
 BENCH ?=
+FIRE ?=
+DURATION ?= 600
 JOBS ?= 2
 # Read by scripts/find-python: the Python to make .venv with. Empty: the newest that works.
 PYTHON ?=
@@ -25,7 +27,7 @@ ifneq ($(shell cat $(VENV)/.path 2>/dev/null)$(wildcard $(BIN)/python),$(shell p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types bench lock format clean
+.PHONY: help run test check lint types bench fire soak lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +55,12 @@ format: $(READY) ## let ruff mend what it can
 
 bench: $(READY) ## this gateway beside others, about ten minutes (BENCH="small --rounds 9" and the like; docs/performance.md)
 	$(BIN)/python -m bench $(BENCH)
+
+fire: $(READY) ## 100 reloads and 20 replacements of the process under 500 requests/s; nothing may fail (FIRE="--workers 2")
+	$(BIN)/python -m bench.fire $(FIRE)
+
+soak: $(READY) ## ten minutes of load, drawn as docs/soak.svg (DURATION= in seconds)
+	$(BIN)/python -m bench.soak --seconds $(DURATION)
 
 lock: ## resolve setup.cfg anew into requirements/*.lock (needs the network); UPGRADE=1 takes newer versions
 	scripts/lock $(if $(UPGRADE),--upgrade)

@@ -64,8 +64,16 @@ class MethodNotAllowed(GatewayError):
         super().__init__(f"{method} is not served here", headers={"Allow": ", ".join(allow)})
 
 
+class TooManyConnections(GatewayError):
+    """There is no room for one more connection, or none for one more of this client."""
+
+    status = 503
+    code = "too_many_connections"
+    close = True
+
+
 class RequestTimeout(GatewayError):
-    """The client did not send its body in time."""
+    """The client did not send its request in time."""
 
     status = 408
     code = "request_timeout"

@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) -> web.Application:
     """The admin application over a gateway. `ready` says whether new requests are welcome."""
-    app = web.Application(middlewares=[_refuse_pages])
+    app = web.Application(middlewares=[refuse_pages])
     app[GATEWAY] = gateway
     app[METRICS] = metrics
     app[READY] = ready
@@ -40,10 +40,11 @@ def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) ->
 
 
 @web.middleware
-async def _refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a web page sends."""
     # A page in a browser can post to loopback, but not without saying where it comes from.
     if request.method not in ("GET", "HEAD") and ("Origin" in request.headers or _cross_site(request)):
-        return _json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
+        return as_json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
     return await handler(request)
 
 
@@ -51,13 +52,14 @@ def _cross_site(request: web.Request) -> bool:
     return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
-def _json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+def as_json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
+    """An answer in JSON."""
     return web.Response(body=encode_json(value) + b"\n", status=status, content_type=content_type)
 
 
 async def healthz(request: web.Request) -> web.Response:
     """The process lives."""
-    return _json({"status": "ok", "version": __version__})
+    return as_json({"status": "ok", "version": __version__})
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -65,7 +67,7 @@ async def readyz(request: web.Request) -> web.Response:
     the last good one serves."""
     ready = request.app[READY]()
     body = {"status": "ready" if ready else "draining", "config": _config_state(request.app[GATEWAY])}
-    return _json(body, 200 if ready else 503)
+    return as_json(body, 200 if ready else 503)
 
 
 def _config_state(gateway: Gateway) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def _config_state(gateway: Gateway) -> dict[str, Any]:
 async def show_config(request: web.Request) -> web.Response:
     """How the configuration stands, with warnings."""
     gateway = request.app[GATEWAY]
-    return _json({**_config_state(gateway), "warnings": to_json(gateway.state.warnings)})
+    return as_json({**_config_state(gateway), "warnings": to_json(gateway.state.warnings)})
 
 
 async def render_metrics(request: web.Request) -> web.Response:
@@ -96,7 +98,7 @@ async def render_metrics(request: web.Request) -> web.Response:
 async def list_routes(request: web.Request) -> web.Response:
     """The routes that serve."""
     generation = request.app[GATEWAY].current
-    return _json({"generation": generation.number, "routes": describe_routes(generation.plan)})
+    return as_json({"generation": generation.number, "routes": describe_routes(generation.plan)})
 
 
 def _count_endpoints(gateway: Gateway) -> dict[tuple[str, ...], float]:
@@ -129,7 +131,7 @@ async def list_upstreams(request: web.Request) -> web.Response:
         }
         for name, client in generation.clients.items()
     ]
-    return _json({"generation": generation.number, "upstreams": upstreams})
+    return as_json({"generation": generation.number, "upstreams": upstreams})
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -146,8 +148,8 @@ async def reload(request: web.Request) -> web.Response:
             **_config_state(gateway),
         }
         problem["status"] = 422
-        return _json(problem, 422, PROBLEM_TYPE)
-    return _json({"generation": generation.number, "routes": len(generation.plan.routes)})
+        return as_json(problem, 422, PROBLEM_TYPE)
+    return as_json({"generation": generation.number, "routes": len(generation.plan.routes)})
 
 
 async def purge_cache(request: web.Request) -> web.Response:
@@ -167,11 +169,11 @@ async def purge_cache(request: web.Request) -> web.Response:
     except ValueError as error:
         return _bad_purge(str(error))
     try:
-        return _json({"purged": await gateway.answers.purge(tag)})
+        return as_json({"purged": await gateway.answers.purge(tag)})
     except StoreUnavailable as error:
-        return _json({"title": "Service Unavailable", "status": 503, "detail": error.detail}, 503, PROBLEM_TYPE)
+        return as_json({"title": "Service Unavailable", "status": 503, "detail": error.detail}, 503, PROBLEM_TYPE)
 
 
 def _bad_purge(detail: str, status: int = 400) -> web.Response:
     title = "Bad Request" if status == 400 else "Not Found"
-    return _json({"type": "about:blank", "title": title, "status": status, "detail": detail}, status, PROBLEM_TYPE)
+    return as_json({"type": "about:blank", "title": title, "status": status, "detail": detail}, status, PROBLEM_TYPE)

@@ -31,7 +31,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="its port; 0 takes a free one (default: 8001)",
     )
     parser.add_argument("--no-access-log", action="store_true", help="write no line per request")
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="serve with so many processes (default: 1)"
+    )
+    parser.add_argument(
+        "--reuse-port",
+        action="store_true",
+        help="share the ports with another process of this user, so that it can take this one's place (Linux)",
+    )
+    parser.add_argument("--as-worker", default=None, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1024")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,14 +7,18 @@ import gc
 import importlib.util
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from aiohttp import http_parser, web
 
 from proxy.admin.app import make_admin
 from proxy.background import Background
+from proxy.cli import supervising
+from proxy.cli.sharing import SETTLE_S, allow_files, leave_port, open_sockets
 from proxy.cli.terminal import IMPOSSIBLE, OK, show_problems
 from proxy.events import Observer
 from proxy.gateway import ConfigRefused, Gateway
@@ -22,7 +26,9 @@ from proxy.observe.accesslog import access_log
 from proxy.observe.logs import set_up_logging
 from proxy.observe.metrics import Metrics
 from proxy.reload import load_on_hangup, watch_files
-from proxy.server.listener import Listener, bind
+from proxy.server.listener import Listener
+from proxy.server.sockets import can_share
+from proxy.server.workers import report_ready
 
 _LOG = logging.getLogger("proxy.serve")
 
@@ -33,6 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
         print("aiohttp has no compiled parser here; reinstall it from a wheel for this platform", file=sys.stderr)
         return IMPOSSIBLE
+    if arguments.reuse_port and not can_share():
+        print("--reuse-port works on Linux only", file=sys.stderr)
+        return IMPOSSIBLE
+    if arguments.workers > 1 and arguments.as_worker is None:
+        return supervising.run(arguments)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(arguments))
 
@@ -75,7 +86,12 @@ async def _serve_until(
     stopping: asyncio.Event, arguments: argparse.Namespace, gateway: Gateway, metrics: Metrics, background: Background
 ) -> None:
     adapter = gateway.make_adapter()
-    listener = Listener(adapter, max_line=gateway.current.plan.server.max_target)
+    listener = Listener(
+        adapter,
+        max_line=gateway.current.plan.server.max_target,
+        settings=lambda: gateway.current.plan.server,
+        files=allow_files(),
+    )
     admin = web.AppRunner(
         make_admin(gateway, metrics, lambda: not stopping.is_set()),
         access_log=None,
@@ -84,9 +100,10 @@ async def _serve_until(
     )
     await admin.setup()
     try:
-        admin_socket = bind(arguments.admin_host, arguments.admin_port)
-        await web.SockSite(admin, admin_socket).start()
-        host, port = await listener.open(arguments.host, arguments.port)
+        worker = Inherited(arguments.as_worker) if arguments.as_worker else None
+        sockets = worker.open_sockets() if worker is not None else open_sockets(arguments)
+        await web.SockSite(admin, sockets[1]).start()
+        where = await listener.open_on(sockets[0])
         background.start("watch files", watch_files(gateway))
         # What was loaded stays for good: it need not be walked by every collection.
         gc.collect()
@@ -94,16 +111,48 @@ async def _serve_until(
         # Requests leave no cycles (a test counts them), so looking for some after every 700 objects, as Python does by
         # itself, takes a fifth of the time and finds nothing.
         gc.set_threshold(20_000, 20, 20)
-        _LOG.info("listening on http://%s:%d, admin on http://%s:%d", host, port, *admin_socket.getsockname()[:2])
+        if worker is not None:
+            background.start("watch the parent", worker.report(stopping))
+        else:
+            _LOG.info("listening on http://%s:%d, admin on http://%s:%d", *where, *sockets[1].getsockname()[:2])
         await stopping.wait()
+        delay_s = gateway.current.plan.server.drain_delay_s
+        if arguments.reuse_port and worker is None:
+            leave_port(*sockets)
+            delay_s = max(delay_s, SETTLE_S)
+        if delay_s:
+            await asyncio.sleep(delay_s)
         drain_s = gateway.current.plan.server.drain_s
         _LOG.info("stopping: %d requests under way, draining for at most %g s", adapter.in_flight, drain_s)
         if adapter.tunnels:
             _LOG.info("stopping: %d WebSockets are open, each for as long as its route says", len(adapter.tunnels))
-        drained = await listener.close(drain_s)
+        drained = await listener.close(drain_s, gateway.current.plan.server.drain_idle_s)
         _LOG.info("stopped" if drained else "stopped; some requests were cut off")
     finally:
         await admin.cleanup()
+
+
+class Inherited:
+    """What a worker gets from its parent: `LISTENING,CHANNEL,PATH`, two descriptors and its admin listener's socket."""
+
+    def __init__(self, given: str) -> None:
+        listening, channel, self._path = given.split(",", 2)
+        self._listening, self._channel = int(listening), int(channel)
+
+    def open_sockets(self) -> tuple[socket.socket, socket.socket]:
+        """The listener's, which is its parent's and siblings' too, and its own for the admin listener."""
+        listening = socket.socket(fileno=self._listening)
+        listening.setblocking(False)
+        Path(self._path).unlink(missing_ok=True)  # left by one that crashed in this worker's place
+        admin = socket.socket(socket.AF_UNIX)
+        admin.bind(self._path)
+        return listening, admin
+
+    async def report(self, stopping: asyncio.Event) -> None:
+        """Say that this worker serves, and stop it when the parent is gone."""
+        stream = await report_ready(socket.socket(fileno=self._channel))
+        await stream.read()
+        stopping.set()
 
 
 def _on_signals(stopping: asyncio.Event, background: Background, gateway: Gateway) -> None:

@@ -27,10 +27,20 @@ class Server(Strict):
     """The largest request body where a route does not say."""
     drain: Seconds = 10.0
     """How long a stop waits for requests under way."""
+    drain_delay: Seconds | None = None
+    """How long a stop goes on taking connections when readiness is off already: until balancers have seen it."""
+    drain_idle: Seconds = 1.0
+    """How long a stop leaves connections open that have no request under way: the next answer on one is the last."""
+    header_timeout: Seconds = 10.0
+    """How long a client may take for the head of a request, and for the first byte of a connection's first one."""
     body_timeout: Seconds = 30.0
     """How long a client may take to send its body; one that is passed on as it comes: how long it may pause."""
     send_timeout: Seconds = 60.0
-    """How long a client may take nothing of an answer that is passed on as it comes."""
+    """How long a client may take nothing of its answer."""
+    max_connections: int = Field(default=32768, ge=1)
+    """How many clients' connections there may be, WebSockets included; and no more than the system lets be opened."""
+    max_connections_per_client: int | None = Field(default=None, ge=1)
+    """How many of them from one address; half of all unless said. Trusted proxies may have more."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks that are believed about the way a request came."""
     forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"

@@ -95,6 +95,11 @@ def _server_plan(server: Server) -> ServerPlan:
         id=server.id,
         forwarded=server.forwarded,
         max_passes=server.max_passes,
+        header_s=server.header_timeout,
+        drain_delay_s=server.drain_delay or 0.0,
+        drain_idle_s=server.drain_idle,
+        max_connections=server.max_connections,
+        max_connections_per_client=server.max_connections_per_client,
     )
 
 

@@ -427,6 +427,11 @@ class ServerPlan:
     id: str = "proxy-composer"
     forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
     max_passes: int = 5
+    header_s: float = 10.0
+    drain_delay_s: float = 0.0
+    drain_idle_s: float = 1.0
+    max_connections: int = 32768
+    max_connections_per_client: int | None = None
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""

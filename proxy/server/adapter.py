@@ -51,7 +51,7 @@ class Adapter:
         read_way: Callable[[], ReadWay] = lambda: read_x_forwarded,
     ) -> None:
         self._service = service
-        self._trusted = trusted
+        self.trusted = trusted
         self._read_way = read_way
         self._body_s = body_s
         self._send_s = send_s
@@ -130,7 +130,7 @@ class Adapter:
         peer, port = getattr(base.protocol, "peer", None) or _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
         way = None
-        trusted = self._trusted()
+        trusted = self.trusted()
         if trusted and is_trusted(peer, trusted):
             way = self._read_way()(peer, headers, trusted)
             client_ip, scheme, host = way.chain[0], way.scheme or scheme, way.host or host
@@ -164,7 +164,7 @@ class Adapter:
         # What the upstream said of the length holds for the answer to HEAD; otherwise the body is what it is.
         declared = headers.popall("Content-Length", None)
         length = int(declared[0]) if declared and base.method == "HEAD" and not response.body else None
-        return WholeAnswer(response.status, headers, response.body, length=length, close=close)
+        return WholeAnswer(response.status, headers, response.body, length=length, close=close, stall_s=self._send_s())
 
     async def _stream(
         self, base: BaseRequest, request: Request, response: Response, body: ClientBody

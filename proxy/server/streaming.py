@@ -5,8 +5,7 @@ closing itself would be the end (RFC 9112 §8).
 """
 
 import asyncio
-import socket
-import struct
+from functools import partial
 from typing import cast
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from aiohttp.web_request import BaseRequest
 
 from proxy.errors import GatewayError
 from proxy.message import BodyStream, Response, may_trail
+from proxy.server.stalling import Watch, break_off
 
 CLIENT_GONE = "client_gone"
 CLIENT_STALLED = "client_stalled"
@@ -68,7 +68,7 @@ async def send_stream(base: BaseRequest, response: Response, *, close: bool, sta
     except GatewayError as error:
         response.error = error.code
         answer.force_close()
-        _break_off(base, reset=ends_by_closing)
+        break_off(base.transport, reset=ends_by_closing)
     except ConnectionError:
         response.error = CLIENT_GONE
     except asyncio.CancelledError:
@@ -84,8 +84,9 @@ async def _copy(
     while piece := await stream.read():
         await writer.write(piece, drain=False)
         response.sent += len(piece)
-        if protocol.writing_paused:
-            watch = _Watch(base, response, stall_s)
+        transport = base.transport
+        if protocol.writing_paused and transport is not None:
+            watch = Watch(transport, stall_s, partial(_note_stall, response))
             try:
                 await writer.drain()
             finally:
@@ -101,40 +102,5 @@ async def _finish(answer: web.StreamResponse, writer: StreamWriter, stream: Body
     await answer.write_eof()
 
 
-class _Watch:
-    """Breaks a connection off whose client takes nothing for so long: it would hold one to the upstream for ever."""
-
-    def __init__(self, base: BaseRequest, response: Response, seconds: float) -> None:
-        self._base = base
-        self._response = response
-        self._seconds = seconds
-        self._left = self._unsent()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _unsent(self) -> int:
-        transport = self._base.transport
-        return 0 if transport is None else transport.get_write_buffer_size()
-
-    def _look(self) -> None:
-        before, self._left = self._left, self._unsent()
-        if self._left < before:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
-        else:
-            self._response.error = CLIENT_STALLED
-            _break_off(self._base, reset=True)
-
-
-def _break_off(base: BaseRequest, *, reset: bool) -> None:
-    transport = base.transport
-    if transport is None:
-        return
-    if not reset:
-        transport.close()  # what came before is still delivered
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+def _note_stall(response: Response) -> None:
+    response.error = CLIENT_STALLED

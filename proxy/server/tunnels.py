@@ -6,6 +6,7 @@ the relay. What keeps the generation and writes the log line is `Response.end`, 
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -18,6 +19,12 @@ from proxy.server.relay import CLIENT_GONE, Relay
 from proxy.server.websocket import Switched
 
 DRAINED = "websocket_drained"
+
+
+class _Placed(Protocol):
+    """A connection that is counted, and that somebody else will say the end of."""
+
+    def give_place(self) -> Callable[[], None]: ...
 
 
 class Tunnels:
@@ -48,14 +55,18 @@ class Tunnels:
         stream = response.stream
         assert isinstance(stream, Switched)
         head = encode_head(response)
+        leave = cast(_Placed, base.protocol).give_place()
         transport, from_client, is_full = hand_over(base.protocol)
         if transport is None or transport.is_closing():
             response.error = CLIENT_GONE
+            leave()
             response.end()
             return HandedOver()
         # They lead to aiohttp's request and handler, which would live as long as the WebSocket.
         request.read_body, request.open_body, request.inform = _no_body, None, None
-        relay = Relay(idle_s=stream.plan.idle_s, drain_s=stream.plan.drain_s, done=self._when_done(stream, response))
+        relay = Relay(
+            idle_s=stream.plan.idle_s, drain_s=stream.plan.drain_s, done=self._when_done(stream, response, leave)
+        )
         self._open.add(relay)
         self._empty.clear()
         self._observer(WebSocketChanged(stream.route, 1))
@@ -69,7 +80,7 @@ class Tunnels:
             _leave_later(relay)
         return HandedOver()
 
-    def _when_done(self, stream: Switched, response: Response) -> Callable[[Relay], None]:
+    def _when_done(self, stream: Switched, response: Response, leave: Callable[[], None]) -> Callable[[Relay], None]:
         def done(relay: Relay) -> None:
             self._open.discard(relay)
             if not self._open:
@@ -78,6 +89,7 @@ class Tunnels:
             response.sent, response.received = relay.upstream.received, relay.client.received
             response.error = relay.error
             stream.duplex.over()
+            leave()
             response.end()
 
         return done

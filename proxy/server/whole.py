@@ -10,6 +10,7 @@ from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
 from proxy.clock import http_date
+from proxy.server.stalling import Watch
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 # A body from this size on is not copied behind its head.
@@ -17,18 +18,31 @@ _LARGE = 64 * 1024
 
 
 class WholeAnswer(web.StreamResponse):
-    """One answer. `length` is declared in place of the body's own, for HEAD."""
+    """One answer. `length` is declared in place of the body's own, for HEAD.
 
-    __slots__ = ("_close", "_fields", "_keeps", "_length", "_status_code", "_whole")
+    A client that takes nothing of it for `stall_s` is cut off.
+    """
+
+    __slots__ = ("_close", "_fields", "_keeps", "_length", "_stall_s", "_status_code", "_whole")
     _eof_sent = True  # nothing is left to do for whoever looks
 
-    def __init__(self, status: int, headers: CIMultiDict[str], body: bytes, *, length: int | None, close: bool) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: CIMultiDict[str],
+        body: bytes,
+        *,
+        length: int | None,
+        close: bool,
+        stall_s: float = 60.0,
+    ) -> None:
         # Not aiohttp's own: it makes a state that only its way of writing needs.
         self._status_code = status
         self._fields = headers
         self._whole = body
         self._length = length
         self._close = close
+        self._stall_s = stall_s
         self._keeps = False
 
     @property
@@ -52,7 +66,11 @@ class WholeAnswer(web.StreamResponse):
         else:
             transport.writelines((head, body))
         if request.protocol.writing_paused:
-            await request.protocol._drain_helper()
+            watch = Watch(transport, self._stall_s)
+            try:
+                await request.protocol._drain_helper()
+            finally:
+                watch.stop()
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Everything is written."""

@@ -137,6 +137,11 @@ class Pool:
                 now - connection.idle_since < self._plan.keepalive_s and now - connection.born < self._plan.lifetime_s
             )
             if fresh:
+                # The one used longest ago: after a rush, what is not needed any more goes one by one.
+                if self._idle and now - self._idle[0].idle_since >= self._plan.keepalive_s:
+                    surplus = self._idle.pop(0)
+                    self._forget(surplus)
+                    surplus.close()
                 return connection
             self._forget(connection)
             connection.close()

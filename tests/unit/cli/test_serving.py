@@ -11,7 +11,16 @@ from aiohttp import http_parser
 from proxy.cli import serving
 from proxy.cli.serving import _listening_problem, _loop_factory, run
 
-ARGUMENTS = Namespace(host="127.0.0.1", port=0, admin_host="127.0.0.1", admin_port=0, no_access_log=True)
+ARGUMENTS = Namespace(
+    workers=1,
+    reuse_port=False,
+    as_worker=None,
+    host="127.0.0.1",
+    port=0,
+    admin_host="127.0.0.1",
+    admin_port=0,
+    no_access_log=True,
+)
 
 
 def test_uvloop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

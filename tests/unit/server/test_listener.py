@@ -1,11 +1,12 @@
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from proxy.message import Request, Response
-from proxy.server.listener import bind
+from proxy.server import listener
 
 CLOSE = b"Connection: close\r\n\r\n"
 
@@ -79,13 +80,6 @@ async def test_closing_says_when_something_was_cut_off(served: Any) -> None:
     assert await talking == b""
 
 
-def test_an_address_that_cannot_be_had_is_an_os_error() -> None:
-    with bind("127.0.0.1", 0) as taken:
-        taken.listen()
-        with pytest.raises(OSError, match="in use"):
-            bind("127.0.0.1", taken.getsockname()[1])
-
-
 async def test_too_many_headers_are_431(served: Any) -> None:
     headers = b"".join(b"X-%d: 1\r\n" % number for number in range(200))
     answer = await served.talk(b"GET / HTTP/1.1\r\nHost: a\r\n" + headers + CLOSE)
@@ -133,4 +127,44 @@ async def test_an_idle_connection_does_not_hold_up_closing(served: Any) -> None:
     assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 200")
     assert await served.listener.close(5)
     assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_half_a_head_is_cut_off_with_408(served: Any) -> None:
+    plan = replace(listener._DEFAULTS, header_s=0.2)
+    served.listener._settings = lambda: plan
+    answer = await served.talk(b"GET / HTTP/1.1\r\nHos")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close" in answer
+    assert [event.response.status for event in served.events] == [408]
+
+
+async def test_the_head_of_a_later_request_has_its_time_too(served: Any) -> None:
+    plan = replace(listener._DEFAULTS, header_s=0.2)
+    served.listener._settings = lambda: plan
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.write(b"GET /2")
+    assert b"HTTP/1.1 408 " in await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+
+
+async def test_a_connection_that_says_nothing_is_closed_without_a_word(served: Any) -> None:
+    plan = replace(listener._DEFAULTS, header_s=0.2)
+    served.listener._settings = lambda: plan
+    assert await served.talk(b"") == b""
+
+
+async def test_a_connection_without_a_request_may_bring_one_more_during_a_stop(served: Any) -> None:
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    closing = asyncio.get_running_loop().create_task(served.listener.close(5, 5))
+    await asyncio.sleep(0)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in answer
+    assert await closing
     writer.close()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
+from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
@@ -38,6 +39,14 @@ class Far(asyncio.Protocol):
             while data not in self.heard:
                 self.changed.clear()
                 await self.changed.wait()
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Gives every connection a place, as the listener's own connections have one; counts those that were left."""
+    left: list[int] = []
+    monkeypatch.setattr(RequestHandler, "give_place", lambda _: lambda: left.append(1), raising=False)
+    return left
 
 
 class World:
@@ -78,7 +87,7 @@ async def opened(world: World, port: int) -> tuple[asyncio.StreamReader, asyncio
     return reader, writer
 
 
-async def test_a_connection_is_taken_over_and_bytes_go_both_ways() -> None:
+async def test_a_connection_is_taken_over_and_bytes_go_both_ways(places: list[int]) -> None:
     world = World()
     async with RawTestServer(world) as server:
         assert server.port is not None
@@ -93,6 +102,7 @@ async def test_a_connection_is_taken_over_and_bytes_go_both_ways() -> None:
             await world.tunnels.wait_empty()
             await world.ended.wait()
         assert world.changes() == [1, -1]
+        assert places == [1]
 
 
 async def test_a_stop_says_goodbye_when_its_time_is_over() -> None:
