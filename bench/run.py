@@ -62,5 +62,5 @@ def _bench(rounds: int, seconds: int) -> Iterator[Bench]:
             "upstreams": "nginx + Lua" if upstream.by_nginx else "Python",
         }
         run = Run(about)
-        run.leave_out("two workers: `serve` has no option for them yet")
+        run.leave_out("two workers: on two cores, the load and the upstreams have the second")
         yield Bench(place, run, rounds, seconds)

@@ -91,6 +91,7 @@ async def render_metrics(request: web.Request) -> web.Response:
     """Prometheus text, made in a thread: many routes take tens of milliseconds."""
     metrics = request.app[METRICS]
     metrics.endpoints = _count_endpoints(request.app[GATEWAY])
+    metrics.tasks = len(asyncio.all_tasks())
     body = await asyncio.to_thread(metrics.render)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 

@@ -9,11 +9,21 @@ from proxy.config.calls import Retry
 from proxy.config.fields import Bytes, Seconds, Share, Strict, complain, one, unless_false
 
 
+class PathRegex(Strict):
+    """By a regular expression (RE2), where prefixes do not do."""
+
+    match: str
+    """Searched in the normalised path, percent-encoded as it is; ^ and $ are its ends."""
+    to: str
+    """What stands in its place: \\1 is the first group. A path that does not match stays as it is."""
+
+
 class PathRewrite(Strict):
     strip_prefix: str | None = None
     add_prefix: str | None = None
     replace: str | None = None
     """The whole path, whatever the client's was."""
+    regex: PathRegex | None = None
 
 
 class HeaderRules(Strict):

@@ -89,7 +89,8 @@ class Metrics(Collector):
         self._openings = _counts()
         self._shed = 0
         self.endpoints: Mapping[Labels, float] = {}
-        """How many endpoints, by upstream and state: set by who renders."""
+        """How many endpoints, by upstream and state: set by who renders, as is `tasks`."""
+        self.tasks = 0
         self._mirrored = _counts()
         self._cache_failures = _counts()
         self.kept: Callable[[], Kept] | None = None
@@ -256,6 +257,7 @@ class Metrics(Collector):
         for labels, state in self._breakers.copy().items():
             breakers.add_metric(labels, state)
         yield breakers
+        yield GaugeMetricFamily("proxy_tasks", "Tasks of asyncio in this process.", self.tasks)
         states = GaugeMetricFamily("proxy_upstream_endpoints", "Endpoints by state.", labels=("upstream", "state"))
         for labels, count in self.endpoints.items():
             states.add_metric(labels, count)

@@ -1,9 +1,12 @@
 """The path rule of a pass-through, and the way back: from an upstream's path to the one that a client asks for."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from proxy.config.proxying import PathRewrite
+from proxy.config.proxying import PathRegex, PathRewrite
+from proxy.errors import UnsafeValue
 from proxy.problems import Place
 
 
@@ -14,17 +17,20 @@ class PathRule:
     strip: str = ""
     add: str = ""
     whole: str | None = None
+    substitute: Callable[[str], str] | None = None
 
     def rewrite(self, path: str) -> str:
         """The upstream's path for a request's."""
         if self.whole is not None:
             return self.whole
+        if self.substitute is not None:
+            return self.substitute(path)
         inner = without_prefix(path, self.strip)
         return self.add + ((inner or "/") if inner is not None else path)
 
     def restore(self, path: str) -> str | None:
         """A path that a client can ask for to get to this one; None if there is none, or nobody knows which."""
-        if self.whole is not None or (inner := without_prefix(path, self.add)) is None:
+        if self.whole is not None or self.substitute is not None or (inner := without_prefix(path, self.add)) is None:
             return None
         return self.strip + (inner or ("" if self.strip else "/"))
 
@@ -43,11 +49,56 @@ def check_path(value: str, place: Place, *, at_key: bool = False) -> None:
 
 
 def compile_path_rule(rule: PathRewrite, place: Place) -> PathRule:
-    """`path: {strip_prefix, add_prefix, replace}`"""
+    """`path: {strip_prefix, add_prefix, replace, regex}`"""
     for key in ("strip_prefix", "add_prefix", "replace"):
         value = getattr(rule, key)
         if value is not None:
             check_path(value, place / key)
     if rule.replace is not None and (rule.strip_prefix or rule.add_prefix):
         (place / "replace").problem("conflicting-keys", "replace stands alone", "leave out the prefixes", at_key=True)
-    return PathRule((rule.strip_prefix or "").rstrip("/"), (rule.add_prefix or "").rstrip("/"), rule.replace)
+    substitute = None
+    if rule.regex is not None:
+        if rule.strip_prefix or rule.add_prefix or rule.replace:
+            (place / "regex").problem("conflicting-keys", "regex stands alone", "leave out the others", at_key=True)
+        substitute = _compile_regex(rule.regex, place / "regex")
+    strip, add = (rule.strip_prefix or "").rstrip("/"), (rule.add_prefix or "").rstrip("/")
+    return PathRule(strip, add, rule.replace, substitute)
+
+
+_GROUP = re.compile(r"\\([0-9])")
+# What normalising a request's path has taken out must not come back by joining its parts.
+_UNSAFE = re.compile(r"//|/\.{1,2}(?:/|$)")
+
+
+def _compile_regex(rule: PathRegex, place: Place) -> Callable[[str], str] | None:
+    """One substitution. RE2 takes time in proportion to the path, whatever the expression (no ReDoS)."""
+    if find_spec("re2") is None:
+        place.problem(
+            "missing-extra", "regular expressions need a package that is not installed",
+            "pip install 'proxy-composer[regex]'",
+        )  # fmt: skip
+        return None
+    import re2  # noqa: PLC0415 (an extra)
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern = re2.compile(rule.match, options)
+    except re2.error as error:
+        said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        (place / "match").problem("bad-regex", f"not a regular expression of RE2: {said}", "see RE2's syntax")
+        return None
+    unknown = [int(group) for group in _GROUP.findall(rule.to) if int(group) > pattern.groups]
+    if unknown:
+        (place / "to").problem("bad-regex", f"there is no group {unknown[0]}", f"there are {pattern.groups}")
+    plain = _GROUP.sub("", rule.to)
+    if "\\" in plain or re.search(r"[\x00-\x20?#\x7f-\uffff]", plain):
+        (place / "to").problem("bad-url", f"{rule.to!r} cannot stand in a path", "percent-encode it; groups are \\1")
+
+    def substitute(path: str) -> str:
+        changed: str = pattern.sub(rule.to, path, count=1)
+        if not changed.startswith("/") or _UNSAFE.search(changed):
+            raise UnsafeValue("the path would mean another one at the upstream")
+        return changed
+
+    return substitute

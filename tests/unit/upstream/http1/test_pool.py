@@ -140,6 +140,17 @@ async def test_a_connection_that_has_grown_old_is_not_used_again(
         assert (server.connections, pool.connections) == (2, 1)
 
 
+async def test_what_a_rush_left_over_is_closed_one_by_one(upstream_plan: UpstreamPlan) -> None:
+    async with running(replace(upstream_plan, keepalive_s=60.0)) as (pool, _):
+        await asyncio.gather(*[pool.send(request()) for _ in range(4)])
+        assert pool.connections == 4
+        for connection in pool._idle[:-1]:
+            connection.idle_since -= 61.0
+        for left in (3, 2, 1, 1):
+            await pool.send(request())
+            assert pool.connections == left
+
+
 async def test_cancelling_closes_the_connection_and_makes_room(upstream_plan: UpstreamPlan) -> None:
     asked, closed = asyncio.Event(), asyncio.Event()
 
