@@ -33,7 +33,7 @@ async def main(folder: Path, fault: str) -> None:
         loading = asyncio.get_running_loop().create_task(scene.load("/page/ok", 100))
         iptables("-A", port, RULES[fault])
         during: Counter[int] = await loading
-        composed = await scene.load("/page/ok", 60)
+        composed = await scene.load("/page/ok", 30)
         soft = await scene.load("/soft/ok", 20)
         passed = await scene.load("/passed/ok", 20)
         iptables("-D", port, RULES[fault])

@@ -32,9 +32,9 @@ async def test_a_process_that_is_gone_or_frozen(scene: Scene, number: signal.Sig
     loading = asyncio.get_running_loop().create_task(scene.load("/page/ok", 100))
     scene.upstream.send(number)
     assert set(await loading) <= {200, *statuses}
-    assert set(await scene.load("/page/ok")) == statuses
-    assert set(await scene.load("/soft/ok")) == {200}, "the fallback"
-    assert set(await scene.load("/passed/ok")) == statuses
+    assert set(await scene.load("/page/ok", 20)) == statuses
+    assert set(await scene.load("/soft/ok", 20)) == {200}, "the fallback"
+    assert set(await scene.load("/passed/ok", 20)) == statuses
     if number is signal.SIGKILL:
         await scene.upstream.end()
         await scene.upstream.start()
