@@ -102,7 +102,7 @@ def _way(chain: tuple[str, ...], scheme: str, host: str, port: str) -> Way:
 
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PAIR = re.compile(rf'[ \t]*(?:({_NAME})=({_NAME}|"(?:[^"\\]|\\.)*+"))?+[ \t]*([;,]|\Z)')
+_PAIR = re.compile(rf'[ \t]*(?:({_NAME})=({_NAME}|"(?:[^"\\]|\\.)*")[ \t]*)?([;,]|\Z)')
 
 
 def parse_forwarded(values: list[str] | tuple[str, ...]) -> list[dict[str, str]]:
