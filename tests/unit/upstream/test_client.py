@@ -26,10 +26,12 @@ class Server:
         self.connections = 0
         self.heads: list[bytes] = []
         self.closed = asyncio.Event()
+        self.writers: list[asyncio.StreamWriter] = []
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while True:
                 self.heads.append(await reader.readuntil(b"\r\n\r\n"))
@@ -54,6 +56,8 @@ async def running(server: Server, plan: UpstreamPlan) -> AsyncIterator[UpstreamC
             yield client
         finally:
             await client.close()
+            for writer in server.writers:
+                writer.transport.abort()  # from Python 3.12 on the server would wait for those that never answer
 
 
 def request(target: str = "/", method: str = "GET", body: bytes | None = None, max_body: int = 100) -> UpstreamRequest:
