@@ -64,7 +64,9 @@ class WholeAnswer(web.StreamResponse):
         if len(body) < _LARGE:
             transport.write(head + body)
         else:
-            transport.writelines((head, body))
+            # Not writelines: before 3.12.9 and 3.13.2 asyncio's knows no back-pressure (CVE-2024-12254).
+            transport.write(head)
+            transport.write(body)
         if request.protocol.writing_paused:
             watch = Watch(transport, self._stall_s)
             try:
