@@ -5,7 +5,7 @@ import os
 import ssl
 from dataclasses import replace
 
-from proxy.plan.nodes import TlsPlan
+from proxy.plan.upstreams import TlsPlan
 
 
 class UnusableFile(Exception):

@@ -23,9 +23,10 @@ from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
-from proxy.plan.nodes import Action, Endpoint, PagePlan, Plan, RoutePlan, ServerPlan, TlsPlan, UpstreamPlan
+from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
+from proxy.plan.upstreams import Endpoint, TlsPlan, UpstreamPlan
 from proxy.problems import Invalid, Place, did_you_mean
 
 DEFAULT_TIMEOUT_S = 30.0

@@ -18,8 +18,10 @@ from proxy.errors import ExtractionFailed
 from proxy.expr.expression import Expression, compile_string
 from proxy.expr.scope import REQUEST_ROOTS, Scope, Vocabulary
 from proxy.plan.fields import statuses
-from proxy.plan.nodes import CompositePlan, HealthPlan, OutlierPlan, ProxyPlan, RoutePlan, UpstreamPlan
+from proxy.plan.nodes import CompositePlan, RoutePlan
 from proxy.plan.pattern import Param, parse_pattern
+from proxy.plan.proxying import ProxyPlan
+from proxy.plan.upstreams import HealthPlan, OutlierPlan, UpstreamPlan
 from proxy.problems import Invalid, Place
 
 

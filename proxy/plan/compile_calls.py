@@ -21,9 +21,10 @@ from proxy.merge.shape import Shaper, warn_of_constant
 from proxy.plan.compile_cache import SAFE, compile_cache
 from proxy.plan.compile_fan import compile_fan, compile_keys
 from proxy.plan.compile_resilience import compile_hedge, compile_retry
+from proxy.plan.field import Field
 from proxy.plan.fields import NO_FIELDS, compile_headers, compile_query, encode_fields, header_values, statuses
 from proxy.plan.graph import Edge, Graph
-from proxy.plan.nodes import CallPlan, Field
+from proxy.plan.nodes import CallPlan
 from proxy.problems import Invalid, Place, did_you_mean
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -11,8 +11,8 @@ from proxy.message import is_token
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.compile_resilience import compile_retry, compile_timeouts
 from proxy.plan.fields import compile_header_changes
-from proxy.plan.nodes import CookiePlan, MirrorPlan, ProxyPlan, SplitPlan, WebSocketPlan
 from proxy.plan.paths import check_path, compile_path_rule
+from proxy.plan.proxying import CookiePlan, MirrorPlan, ProxyPlan, SplitPlan, WebSocketPlan
 from proxy.plan.varying import varying_headers
 from proxy.problems import Invalid, Place, did_you_mean
 

@@ -7,7 +7,7 @@ from proxy.config.proxying import ProxyTimeouts
 from proxy.config.upstreams import Breaker
 from proxy.message import is_token
 from proxy.plan.fields import statuses
-from proxy.plan.nodes import TimeoutsPlan
+from proxy.plan.proxying import TimeoutsPlan
 from proxy.policy.breaker import BreakerPlan
 from proxy.policy.retry import IDEMPOTENT, RetryPlan, idempotent
 from proxy.problems import Place

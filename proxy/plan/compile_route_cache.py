@@ -11,7 +11,8 @@ from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.fields import compile_query, optional
-from proxy.plan.nodes import Action, CompositePlan, ProxyPlan, RouteCachePlan
+from proxy.plan.nodes import Action, CompositePlan, RouteCachePlan
+from proxy.plan.proxying import ProxyPlan
 from proxy.policy.freshness import Wishes
 from proxy.problems import Place
 

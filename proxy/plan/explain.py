@@ -3,7 +3,8 @@
 from typing import Any
 
 from proxy.plan.graph import Edge, Graph
-from proxy.plan.nodes import Action, CallPlan, CompositePlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.nodes import Action, CallPlan, CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.proxying import ProxyPlan
 
 
 def describe_routes(plan: Plan) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ from proxy.expr.urltemplate import encode_query_value, is_missing, unsafe
 from proxy.merge.operators import OPERATORS
 from proxy.merge.shape import Shaper, is_operator
 from proxy.message import HOP_BY_HOP, is_field_value, is_token
-from proxy.plan.nodes import Field, HeaderPlan
+from proxy.plan.field import Field
+from proxy.plan.proxying import HeaderPlan
 from proxy.problems import Invalid, Place
 
 # Written by the server or the client below, from the message itself.

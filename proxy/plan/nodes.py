@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -11,124 +10,14 @@ from proxy.expr.needs import READ, Need
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
+from proxy.plan.field import Field
 from proxy.plan.graph import Graph
+from proxy.plan.proxying import ProxyPlan
 from proxy.plan.routing import Router
-from proxy.policy.breaker import BreakerPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.policy.freshness import Wishes
 from proxy.policy.retry import RetryPlan
 from proxy.problems import Span
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamPlan:
-    """One named upstream. Two equal plans may share one pool, which is how pools live through a reload.
-
-    `weights` go with `endpoints`; none: all alike. With `dns` there are no endpoints: they are what its host resolves
-    to, by SRV records if `srv`. `hash_key` is compiled from `hash_text` and reads `hash_roots` of the request.
-    """
-
-    name: str
-    endpoints: tuple["Endpoint", ...]
-    host: str
-    forward_headers: tuple[str, ...]
-    max_connections: int
-    connect_s: float
-    pool_s: float
-    first_byte_s: float
-    idle_s: float
-    keepalive_s: float
-    tls: "TlsPlan | None" = None
-    weights: tuple[int, ...] = ()
-    dns: "Endpoint | None" = None
-    srv: bool = False
-    balance: str = "p2c"
-    hash_text: str = ""
-    hash_key: Callable[[Scope], str | None] | None = field(default=None, compare=False, repr=False)
-    hash_roots: frozenset[str] = frozenset()
-    health: "HealthPlan | None" = None
-    outlier: "OutlierPlan | None" = None
-    slow_start_s: float = 0.0
-    max_pending: int = 1024
-    breaker: BreakerPlan | None = None
-    retry_budget: float = 0.2
-    deadline_header: str | None = None
-    lifetime_s: float = 600.0
-
-    @property
-    def named(self) -> tuple["Endpoint", ...]:
-        """What the file names: the endpoints, or what resolves to them."""
-        return self.endpoints if self.dns is None else (*self.endpoints, self.dns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthPlan:
-    """Active checks. `path` is from the root of the host, whatever the endpoint's targets start with."""
-
-    path: str
-    interval_s: float
-    timeout_s: float
-    passes: int
-    fails: int
-    statuses: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutlierPlan:
-    """Passive ejection. `statuses`: answers of 5xx count, and not only the lack of an answer."""
-
-    consecutive: int = 5
-    eject_for_s: float = 30.0
-    max_ejected: float = 0.5
-    statuses: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsPlan:
-    """How an https upstream is trusted, and who we are to it: PEM files; `ca` is trusted instead of the system's.
-
-    `stamp` tells one content of the files from another: new ones make another upstream, with connections of its own.
-    """
-
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    server_name: str | None = None
-    verify: bool = True
-    stamp: str = ""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One address of an upstream, and the path that its targets start with (no slash at its end)."""
-
-    scheme: str
-    host: str
-    port: int
-    base_path: str = ""
-    address: str = ""
-    """Where to connect to, if not to the host: one of its addresses."""
-
-    @property
-    def label(self) -> str:
-        """How it is called in the log and the admin API: host and port, or address and port."""
-        name = self.address or self.host
-        return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
-
-    @cached_property
-    def authority(self) -> str:
-        """What the Host header says (RFC 9110 §7.2): the port only where it is not the scheme's own."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
-
-
-class Field(Struct, frozen=True):
-    """One header or query field. `client`: the request has a say in its value; `only_client`: the only one."""
-
-    name: str
-    evaluate: Evaluate
-    client: bool
-    only_client: bool
-    text: str
 
 
 class FanPlan(Struct, frozen=True, kw_only=True):
@@ -251,104 +140,6 @@ class RouteCachePlan(Struct, frozen=True, kw_only=True):
     lock_s: float
     status_header: bool
     identity: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyPlan:
-    """A pass-through.
-
-    `rewrite` maps the normalised request path to the upstream's, `restore` maps back (None: nowhere). `redirects`: what
-    an answer refers to is mapped back too. With a `split`, `upstream` is the first of its variants.
-    `vary` are the request's headers that its header rules read; `private`: the answer tells who asked.
-    """
-
-    upstream: str
-    rewrite: Callable[[str], str]
-    restore: Callable[[str], str | None]
-    request_headers: "HeaderPlan"
-    response_headers: "HeaderPlan"
-    roots: frozenset[str]
-    websocket: "WebSocketPlan | None" = None
-    hash_key: Callable[[Scope], str | None] | None = None
-    retry: RetryPlan | None = None
-    timeouts: "TimeoutsPlan | None" = None
-    redirects: bool = False
-    cookies: "CookiePlan | None" = None
-    mirror: "MirrorPlan | None" = None
-    split: "SplitPlan | None" = None
-    vary: tuple[str, ...] = ()
-    private: bool = False
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """The upstreams that may answer, in the order of the file."""
-        return (self.upstream,) if self.split is None else tuple(name for name, _ in self.split.weights)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitPlan:
-    """Upstreams by weight. `sticky` gives the key of a request, `overrides` the upstream for a value of `header`."""
-
-    weights: tuple[tuple[str, int], ...]
-    sticky: Evaluate | None
-    roots: frozenset[str]
-    header: str = ""
-    overrides: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorPlan:
-    """Where a share of the requests goes a second time."""
-
-    upstream: str
-    share: float
-    timeout_s: float
-    max_body: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CookiePlan:
-    """Changes to Set-Cookie. `paths` are prefixes without a slash at their end, the longest first; `domains` are in
-    lower case, without a dot before, and None takes the attribute away; None elsewhere leaves it as it is.
-    """
-
-    restore_paths: bool = False
-    paths: tuple[tuple[str, str], ...] = ()
-    remove_domain: bool = False
-    domains: tuple[tuple[str, str | None], ...] = ()
-    secure: bool | None = None
-    http_only: bool | None = None
-    same_site: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSocketPlan:
-    """How long a WebSocket may be silent, and how long it may go on when the gateway stops."""
-
-    idle_s: float
-    drain_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeoutsPlan:
-    """A route's own limits in place of its upstream's; None is the upstream's."""
-
-    connect_s: float | None
-    first_byte_s: float | None
-    idle_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderPlan:
-    """Changes to headers, in the order remove, set, add."""
-
-    remove: frozenset[str] = frozenset()
-    set: tuple[Field, ...] = ()
-    add: tuple[Field, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        return not (self.remove or self.set or self.add)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from proxy.engine.composite import accepting, composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
-from proxy.plan.nodes import CompositePlan, MirrorPlan, Plan, ProxyPlan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
+from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action

@@ -6,7 +6,9 @@ from multidict import CIMultiDict
 
 from proxy.expr.scope import Scope
 from proxy.message import Request, Response, end_to_end
-from proxy.plan.nodes import ProxyPlan, ServerPlan, UpstreamPlan
+from proxy.plan.nodes import ServerPlan
+from proxy.plan.proxying import ProxyPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.server.forwarding import change_headers, via_of
 from proxy.server.rewriting import rewriting
 from proxy.server.websocket import switched

@@ -11,7 +11,9 @@ from proxy.errors import LoopDetected
 from proxy.expr.scope import Scope
 from proxy.message import Headers, Request, end_to_end, is_token
 from proxy.plan.fields import header_values
-from proxy.plan.nodes import HeaderPlan, ProxyPlan, ServerPlan, UpstreamPlan
+from proxy.plan.nodes import ServerPlan
+from proxy.plan.proxying import HeaderPlan, ProxyPlan
+from proxy.plan.upstreams import UpstreamPlan
 
 # Written anew or by the connection to the upstream.
 _OURS = (

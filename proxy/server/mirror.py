@@ -11,7 +11,9 @@ from random import Random
 from proxy.errors import UpstreamTooLarge
 from proxy.events import Mirrored, MirrorResult, Observer
 from proxy.message import BodyStream, Fields, Request
-from proxy.plan.nodes import MirrorPlan, ServerPlan, UpstreamPlan
+from proxy.plan.nodes import ServerPlan
+from proxy.plan.proxying import MirrorPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.upstream.exchange import Pairs, Upstream, UpstreamRequest, UpstreamResponse
 
 # Of one route. A shadow that does not keep up must not take our memory and connections.

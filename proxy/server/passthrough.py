@@ -11,7 +11,9 @@ from proxy.engine.context import build_scope
 from proxy.errors import DeadlineExceeded, GatewayError
 from proxy.events import CallFinished, Observer
 from proxy.message import BodyStream, CallRecord, Headers, Request, Response, end_to_end
-from proxy.plan.nodes import ProxyPlan, RoutePlan, ServerPlan, UpstreamPlan
+from proxy.plan.nodes import RoutePlan, ServerPlan
+from proxy.plan.proxying import ProxyPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.server.answering import response_maker
 from proxy.server.dispatch import METHODS
 from proxy.server.forwarding import hops_left, request_headers

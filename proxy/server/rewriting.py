@@ -11,8 +11,9 @@ from functools import partial
 from multidict import CIMultiDict
 
 from proxy.message import Request
-from proxy.plan.nodes import CookiePlan, ProxyPlan, UpstreamPlan
 from proxy.plan.paths import without_prefix
+from proxy.plan.proxying import CookiePlan, ProxyPlan
+from proxy.plan.upstreams import UpstreamPlan
 
 Rewrite = Callable[[CIMultiDict[str], Request, str], None]
 """Changes the headers of an answer, given its request and the target that was sent upstream."""

@@ -6,7 +6,7 @@ from random import Random
 from proxy.document import scalar_text
 from proxy.engine.context import scope_maker
 from proxy.message import Request, Response
-from proxy.plan.nodes import SplitPlan
+from proxy.plan.proxying import SplitPlan
 from proxy.policy.split import Split
 from proxy.service import Service
 

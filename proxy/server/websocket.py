@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from proxy.errors import BadRequest, GatewayError, UpstreamInvalid
 from proxy.message import BodyStream, Headers, Request, Response, connection_options
-from proxy.plan.nodes import WebSocketPlan
+from proxy.plan.proxying import WebSocketPlan
 from proxy.upstream.exchange import StreamedResponse
 from proxy.upstream.http1.duplex import Duplex
 

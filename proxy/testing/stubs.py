@@ -10,7 +10,8 @@ from multidict import CIMultiDict
 from proxy.config.route_tests import Stub
 from proxy.document import encode_json
 from proxy.errors import UpstreamFailed
-from proxy.plan.nodes import CompositePlan, Plan, ProxyPlan, RoutePlan
+from proxy.plan.nodes import CompositePlan, Plan, RoutePlan
+from proxy.plan.proxying import ProxyPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Arrived, Cancel, Done, StreamedResponse, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.connection import Unanswered

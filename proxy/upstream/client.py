@@ -15,7 +15,7 @@ from ssl import SSLContext
 from typing import Any
 
 from proxy.events import Event, Observer
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.policy.breaker import Breaker
 from proxy.tls import make_context
 from proxy.upstream.deadline import Telling

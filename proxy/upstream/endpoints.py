@@ -11,7 +11,7 @@ from random import Random
 
 from proxy.errors import UpstreamFailed, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
 from proxy.events import EndpointChanged, Observer
-from proxy.plan.nodes import Endpoint, OutlierPlan, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, OutlierPlan, UpstreamPlan
 from proxy.policy.balance import Balancer, Peer, make_balancer, observe_latency
 from proxy.policy.breaker import Breaker
 from proxy.policy.health import Health, ramp

@@ -8,7 +8,7 @@ from random import Random
 from ssl import SSLContext
 
 from proxy.errors import GatewayError
-from proxy.plan.nodes import Endpoint, HealthPlan, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, HealthPlan, UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.http1.pool import Pool
 

@@ -4,7 +4,7 @@ endpoint, or balances in another way, costs no connection."""
 from dataclasses import dataclass, replace
 from ssl import SSLContext
 
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.http1.pool import Pool
 
 _Key = tuple[UpstreamPlan, Endpoint]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.events import Event, Observer
-from proxy.plan.nodes import UpstreamPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.pools import Pools
 

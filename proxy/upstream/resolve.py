@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 
 _LOG = logging.getLogger("proxy.upstream")
 # getaddrinfo does not tell how long an answer holds. Envoy's default is the same.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.upstream.resolve import Resolve, Resolved
 
 # What a record says of how long it holds is believed within these bounds.

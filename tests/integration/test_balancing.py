@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from proxy.events import EndpointChanged
-from proxy.plan.nodes import Endpoint as Upstream
+from proxy.plan.upstreams import Endpoint as Upstream
 from proxy.upstream.resolve import Resolved
 from tests.integration.worlds import Endpoint, World, fine, ill, never, serving, started, world
 

@@ -14,7 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 from multidict import CIMultiDict
 
 from proxy.errors import GatewayError
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.http1.pool import Pool
 

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from proxy.errors import GatewayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.loading import load
-from proxy.plan.nodes import TlsPlan
+from proxy.plan.upstreams import TlsPlan
 from proxy.tls import UnusableFile, make_context, read_files
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.exchange import UpstreamRequest

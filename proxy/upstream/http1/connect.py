@@ -9,7 +9,7 @@ from ssl import SSLContext
 from aiohappyeyeballs import start_connection
 
 from proxy.errors import ConnectTimeout, UpstreamUnreachable
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.upstream.http1.connection import Connection
 
 # RFC 8305 §5: how long one address may take before the next is tried beside it, and that families take turns.

@@ -7,7 +7,7 @@ from ssl import SSLContext
 from typing import TypeVar
 
 from proxy.errors import UpstreamBusy
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.beginning import begin_by_task
 from proxy.upstream.exchange import Cancel, Done, UpstreamRequest, UpstreamResponse
 from proxy.upstream.http1.connect import Secure, connect

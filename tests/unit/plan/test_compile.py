@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from proxy.plan.compile import parse_endpoint
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.problems import Invalid
 
 HEAD = "version: 1\nupstreams: {u: http://u}\n"

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from proxy.loading import load
-from proxy.plan.nodes import CookiePlan
 from proxy.plan.paths import PathRule
+from proxy.plan.proxying import CookiePlan
 from proxy.server.rewriting import References, rewrite_cookie, rewriting
 
 RULE = PathRule("/files", "/v1")

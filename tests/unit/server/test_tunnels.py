@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from proxy.events import Event, WebSocketChanged
 from proxy.message import Request, Response
-from proxy.plan.nodes import WebSocketPlan
+from proxy.plan.proxying import WebSocketPlan
 from proxy.server.tunnels import HandedOver, Tunnels, encode_head
 from proxy.server.websocket import Switched
 from proxy.upstream.http1.duplex import Duplex

@@ -6,7 +6,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.errors import UpstreamInvalid
 from proxy.message import Request
-from proxy.plan.nodes import WebSocketPlan
+from proxy.plan.proxying import WebSocketPlan
 from proxy.server.websocket import (
     BadHandshake,
     Switched,

@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.errors import UpstreamBusy, UpstreamInvalid, UpstreamTimeout, UpstreamTooLarge, UpstreamUnreachable
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.exchange import UpstreamRequest
 

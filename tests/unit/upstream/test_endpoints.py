@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from proxy.events import Event
-from proxy.plan.nodes import Endpoint, HealthPlan, OutlierPlan, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, HealthPlan, OutlierPlan, UpstreamPlan
 from proxy.upstream.endpoints import Endpoints
 from proxy.upstream.pools import Pools
 

@@ -1,4 +1,4 @@
-from proxy.plan.nodes import UpstreamPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.exchange import Arrived, Client, Head, UpstreamResponse
 

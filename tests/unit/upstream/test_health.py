@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
 
-from proxy.plan.nodes import Endpoint, HealthPlan, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, HealthPlan, UpstreamPlan
 from proxy.upstream.health import check_forever
 
 HEALTH = HealthPlan(path="/healthz?deep", interval_s=0.001, timeout_s=0.5, passes=1, fails=1, statuses=frozenset({200}))

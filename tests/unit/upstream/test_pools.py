@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.pools import Pools
 
 HERE = Endpoint("http", "catalog", 8002)

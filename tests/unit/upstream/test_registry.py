@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.plan.nodes import UpstreamPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.registry import Registry
 

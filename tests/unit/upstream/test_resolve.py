@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.upstream import resolve
 from proxy.upstream.resolve import Resolved, resolve_forever, resolve_name
 

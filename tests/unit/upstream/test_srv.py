@@ -9,7 +9,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.upstream.resolve import Resolve
 from proxy.upstream.srv import srv_resolver
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import UpstreamTimeout, UpstreamUnreachable
-from proxy.plan.nodes import Endpoint
+from proxy.plan.upstreams import Endpoint
 from proxy.upstream.http1.connect import connect
 from proxy.upstream.http1.connection import Connection
 from proxy.upstream.http1.heads import Heads

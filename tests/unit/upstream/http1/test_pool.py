@@ -9,7 +9,7 @@ from msgspec import structs
 
 from proxy.errors import UpstreamBusy, UpstreamUnreachable
 from proxy.message import BodyStream
-from proxy.plan.nodes import Endpoint, UpstreamPlan
+from proxy.plan.upstreams import Endpoint, UpstreamPlan
 from proxy.upstream.exchange import UpstreamRequest
 from proxy.upstream.http1.pool import Pool
 
