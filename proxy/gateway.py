@@ -7,6 +7,7 @@ cannot be built changes nothing.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from proxy.server.gate import Gate
 from proxy.server.hops import Networks, ReadWay, parse_networks, read_forwarded, read_x_forwarded
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
+from proxy.tls import entrance, make_certificates
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.registry import Registry
 
@@ -70,6 +72,7 @@ class Generation:
         self.services = Services(plan, clients, observer, store, budgets, answers, background)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
+        self.certificates = None if plan.server.tls is None else make_certificates(plan.server.tls)
         self._held = 0
         self._retired: asyncio.Future[None] | None = None
 
@@ -150,6 +153,11 @@ class Gateway:
             observer=self.observe,
             gate=self._gate,
         )
+
+    def make_entrance(self) -> ssl.SSLContext | None:
+        """What a listener speaks TLS by, always with the current certificates; None for plain HTTP."""
+        tls = self.current.plan.server.tls
+        return None if tls is None else entrance(tls, lambda: self.current.certificates)
 
     @property
     def registry(self) -> Registry:

@@ -12,7 +12,7 @@ from proxy.config.source import ABSENT, Sources, fingerprint, read_sources, secr
 from proxy.plan.compile import compile_plan
 from proxy.plan.nodes import Plan
 from proxy.problems import Place, Problem
-from proxy.tls import UnusableFile, make_context, read_files
+from proxy.tls import UnusableFile, make_certificates, make_context, read_files, read_server_files
 
 SECRETS_FOLDER = "/run/secrets"
 # So much of a secret's beginning is taken out of messages too; less would blank ordinary words.
@@ -130,4 +130,21 @@ def _read_tls(plan: Plan, folder: str, watched: dict[str, bytes], place: Place) 
         except UnusableFile as error:
             (place / "upstreams" / name / "tls" / error.key).problem("bad-tls", str(error))
         read[name] = replace(upstream, tls=tls)
-    return replace(plan, upstreams={**plan.upstreams, **read}) if read else plan
+    if read:
+        plan = replace(plan, upstreams={**plan.upstreams, **read})
+    return _read_server_tls(plan, folder, watched, place / "server" / "tls")
+
+
+def _read_server_tls(plan: Plan, folder: str, watched: dict[str, bytes], place: Place) -> Plan:
+    """The plan with the files of the listener's TLS found, watched, and tried."""
+    if plan.server.tls is None:
+        return plan
+    tls, contents = read_server_files(plan.server.tls, folder)
+    watched.update((file, ABSENT if data is None else fingerprint(data)) for file, data in contents.items())
+    try:
+        make_certificates(tls)
+    except UnusableFile as error:
+        for key in error.key.split("."):
+            place /= int(key) if key.isdecimal() else key
+        place.problem("bad-tls", str(error))
+    return replace(plan, server=replace(plan.server, tls=tls))

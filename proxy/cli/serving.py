@@ -103,7 +103,8 @@ async def _serve_until(
         worker = Inherited(arguments.as_worker) if arguments.as_worker else None
         sockets = worker.open_sockets() if worker is not None else open_sockets(arguments)
         await web.SockSite(admin, sockets[1]).start()
-        where = await listener.open_on(sockets[0])
+        tls = gateway.make_entrance()
+        where = await listener.open_on(sockets[0], tls)
         background.start("watch files", watch_files(gateway))
         # What was loaded stays for good: it need not be walked by every collection.
         gc.collect()
@@ -114,7 +115,8 @@ async def _serve_until(
         if worker is not None:
             background.start("watch the parent", worker.report(stopping))
         else:
-            _LOG.info("listening on http://%s:%d, admin on http://%s:%d", *where, *sockets[1].getsockname()[:2])
+            scheme = "http" if tls is None else "https"
+            _LOG.info("listening on %s://%s:%d, admin on http://%s:%d", scheme, *where, *sockets[1].getsockname()[:2])
         await stopping.wait()
         delay_s = gateway.current.plan.server.drain_delay_s
         if arguments.reuse_port and worker is None:

@@ -18,6 +18,26 @@ class Shedding(Strict):
     """How long the others wait; then 503."""
 
 
+class Certificate(Strict):
+    """Paths are PEM files, relative to the configuration's folder and watched like it."""
+
+    cert: str
+    """The certificate, and behind it the chain to its authority."""
+    key: str | None = None
+    """Its key, if it is not in the same file; not encrypted."""
+    names: list[str] = Field(default_factory=list)
+    """The hosts that it is for, `*.example.com` too; clients that ask for another one get the first certificate."""
+
+
+class ServerTls(Strict):
+    """The listener speaks TLS. New files are taken without a restart; the other keys need one."""
+
+    certificates: list[Certificate] = Field(min_length=1)
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    client_ca: str | None = None
+    """Clients must have a certificate of this authority (mTLS)."""
+
+
 class Server(Strict):
     """The server itself. What is marked so needs a restart to change."""
 
@@ -58,5 +78,6 @@ class Server(Strict):
     cache_timeout: Seconds = 0.1
     """How long a Redis may take; what it does not answer in time is a miss."""
     shedding: Shedding = Field(default_factory=one(Shedding))
+    tls: ServerTls | None = None
     compress: bool = True
     """Compress JSON and text from 1 KiB on that routes make here, for clients that accept it."""

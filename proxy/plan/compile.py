@@ -23,6 +23,7 @@ from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
+from proxy.plan.compile_tls import compile_server_tls
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -71,14 +72,14 @@ def compile_plan(
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
     return Plan(
-        server=_server_plan(config.server),
+        server=_server_plan(config.server, place / "server"),
         upstreams=upstreams,
         routes=tuple(one.route for one in compiled),
         router=Router([(one.rule, one.route) for one in compiled]),
     )
 
 
-def _server_plan(server: Server) -> ServerPlan:
+def _server_plan(server: Server, place: Place) -> ServerPlan:
     return ServerPlan(
         max_target=server.max_target,
         max_body=server.max_body,
@@ -90,6 +91,7 @@ def _server_plan(server: Server) -> ServerPlan:
         cache_store=None if server.cache_store == "memory" else server.cache_store,
         cache_timeout_s=server.cache_timeout,
         send_s=server.send_timeout,
+        tls=compile_server_tls(server.tls, place / "tls"),
         shed_lag_s=server.shedding.lag,
         shed_wait_s=server.shedding.wait,
         shed_after_s=server.shedding.after,

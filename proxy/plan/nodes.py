@@ -14,6 +14,7 @@ from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.proxying import ProxyPlan
 from proxy.plan.routing import Router
+from proxy.plan.tls import ServerTlsPlan
 from proxy.plan.upstreams import UpstreamPlan
 from proxy.policy.freshness import Wishes
 from proxy.policy.retry import RetryPlan
@@ -223,10 +224,19 @@ class ServerPlan:
     drain_idle_s: float = 1.0
     max_connections: int = 32768
     max_connections_per_client: int | None = None
+    tls: ServerTlsPlan | None = None
 
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""
-        return ("max_target",) if self.max_target != started_with.max_target else ()
+        found = ["max_target"] if self.max_target != started_with.max_target else []
+        if _fixed(self.tls) != _fixed(started_with.tls):
+            found.append("tls")
+        return tuple(found)
+
+
+def _fixed(tls: ServerTlsPlan | None) -> tuple[str, str | None] | None:
+    """What of the listener's TLS is as it was opened: everything but the certificates."""
+    return None if tls is None else (tls.min_version, tls.client_ca)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Owns the listening sockets: opens them once, never re-binds them, and drains before it stops."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, cast
@@ -222,21 +224,24 @@ class Listener:
             lingering_time=1.0,
         )
         self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=0.1)
-        self._sites: list[tuple[web.SockSite, socket.socket]] = []
+        self._listening: list[tuple[asyncio.Server, socket.socket, ssl.SSLContext | None]] = []
         self._looking: asyncio.TimerHandle | None = None
 
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Bind and listen; port 0 takes a free one. Returns what was bound. Raises OSError."""
         return await self.open_on(bind(host, port))
 
-    async def open_on(self, bound: socket.socket) -> tuple[str, int]:
+    async def open_on(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
         """Listen on a socket, which is closed with the listener. Returns its address. Raises OSError."""
         if self._looking is None:
             await self._runner.setup()
             self._look()
-        site = web.SockSite(self._runner, bound, backlog=BACKLOG)
-        await site.start()
-        self._sites.append((site, bound))
+        # Not aiohttp's site: it leaves a handshake a minute.
+        limit = None if tls is None else self._settings().header_s
+        server = await asyncio.get_running_loop().create_server(
+            self._server, sock=bound, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=limit
+        )
+        self._listening.append((server, bound, tls))
         address = bound.getsockname()
         return str(address[0]), int(address[1])
 
@@ -250,12 +255,13 @@ class Listener:
         self._adapter.tunnels.start_draining()
         loop = asyncio.get_running_loop()
         until = loop.time() + drain_s
-        while self._sites:
-            site, listening = self._sites.pop()
-            waiting = accept_waiting(listening)
-            await site.stop()
+        while self._listening:
+            server, bound, tls = self._listening.pop()
+            waiting = accept_waiting(bound)
+            server.close()
             for connection in waiting:
-                await loop.connect_accepted_socket(self._server, connection)
+                with contextlib.suppress(OSError):  # of one that breaks off its handshake
+                    await loop.connect_accepted_socket(self._server, connection, ssl=tls)
         if idle_s:
             await _within(min(idle_s, drain_s), self._server.empty.wait())
         drained = await _within(max(until - loop.time(), 0.0), self._adapter.wait_idle())

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from proxy.errors import GatewayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.loading import load
 from proxy.plan.upstreams import TlsPlan
-from proxy.tls import UnusableFile, make_context, read_files
+from proxy.tls import Certificates, UnusableFile, make_context, read_files
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.exchange import UpstreamRequest
 
@@ -177,3 +177,11 @@ async def test_a_handshake_has_a_time(files: Path) -> None:
             await client.send(UpstreamRequest(method="GET", target="/", headers=CIMultiDict(), body=None, max_body=100))
         await client.close()
         await asyncio.wait_for(closed.wait(), 5)
+
+
+def test_a_name_gets_its_own_certificate_a_star_stands_for_one_label_and_all_others_get_the_first() -> None:
+    default, named, below = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(3))
+    certificates = Certificates(default, {"a.example": named}, {"b.example": below})
+    picked = {name: certificates.pick(name) for name in ("a.example", "A.Example.", "x.b.example", "b.example")}
+    assert list(picked.values()) == [named, named, below, default]
+    assert certificates.pick("x.y.b.example") is certificates.pick(None) is default

@@ -1,0 +1,161 @@
+"""The listener speaks TLS: names, versions, renewal without a restart, clients with certificates."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import ClientConnectorError, ClientSession, TCPConnector
+
+from proxy.gateway import Gateway
+from proxy.server.listener import Listener
+from proxy.server.sockets import bind
+
+CONFIG = """
+version: 1
+server:
+  header_timeout: 300ms
+  tls:
+    certificates:
+      - {{cert: one.pem, names: [localhost]}}
+      - {{cert: two.pem, names: [two.example, "*.two.example"]}}
+    {more}
+routes: [{{name: hello, match: GET /, reply: {{body: {{scheme: $.request.scheme}}}}}}]
+"""
+
+
+class World:
+    def __init__(self, folder: Path, more: str = "") -> None:
+        self.ca = trustme.CA()
+        self.folder = folder
+        self.issue("one", "localhost")
+        self.issue("two", "two.example", "*.two.example")
+        (folder / "client_ca.pem").write_bytes(self.ca.cert_pem.bytes())
+        (folder / "routes.yaml").write_text(CONFIG.format(more=more))
+        self.gateway = Gateway(folder / "routes.yaml", env={})
+        self.port = 0
+
+    def issue(self, name: str, *hosts: str) -> None:
+        self.ca.issue_cert(*hosts).private_key_and_cert_chain_pem.write_to_path(self.folder / f"{name}.pem")
+
+    def client(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        return context
+
+    async def certificate(self, name: str | None, context: ssl.SSLContext | None = None) -> dict[str, Any]:
+        """What a handshake with this server name is answered by."""
+        context = context or self.client()
+        context.check_hostname = False
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname=name or "")
+        found: dict[str, Any] = writer.get_extra_info("peercert")
+        writer.close()
+        return found
+
+    async def names(self, name: str | None) -> set[str]:
+        return {value for _, value in (await self.certificate(name))["subjectAltName"]}
+
+
+@asynccontextmanager
+async def serving(world: World) -> AsyncIterator[World]:
+    await world.gateway.load("start")
+    plan = world.gateway.current.plan.server
+    listener = Listener(world.gateway.make_adapter(), max_line=8190, settings=lambda: plan)
+    _, world.port = await listener.open_on(bind("127.0.0.1", 0), world.gateway.make_entrance())
+    try:
+        yield world
+    finally:
+        await listener.close(1)
+        await world.gateway.close()
+
+
+async def ask(world: World, session: ClientSession) -> Any:
+    async with session.get(f"https://localhost:{world.port}/") as response:
+        return await response.json()
+
+
+async def test_requests_are_answered_and_know_that_they_came_by_tls(tmp_path: Path) -> None:
+    async with serving(World(tmp_path)) as world, ClientSession(connector=TCPConnector(ssl=world.client())) as session:
+        assert await ask(world, session) == {"scheme": "https"}
+
+
+@pytest.mark.parametrize(
+    "name,wanted",
+    [
+        ("localhost", "localhost"),
+        ("two.example", "two.example"),
+        ("a.two.example", "two.example"),
+        ("other.example", "localhost"),
+    ],
+)
+async def test_a_client_gets_the_certificate_of_the_name_that_it_asks_for(
+    name: str, wanted: str, tmp_path: Path
+) -> None:
+    async with serving(World(tmp_path)) as world:
+        assert wanted in await world.names(name)
+
+
+async def test_a_renewed_certificate_is_taken_by_a_reload_and_open_connections_stay(tmp_path: Path) -> None:
+    async with serving(World(tmp_path)) as world, ClientSession(connector=TCPConnector(ssl=world.client())) as session:
+        await ask(world, session)
+        before = await world.certificate("localhost")
+        world.issue("one", "localhost")
+        await world.gateway.load("test")
+        after = await world.certificate("localhost")
+        assert before["serialNumber"] != after["serialNumber"]
+        assert await ask(world, session) == {"scheme": "https"}
+        assert session.connector is not None
+        assert len(session.connector._conns) == 1  # type: ignore[attr-defined]
+
+
+async def test_a_certificate_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
+    async with serving(World(tmp_path)) as world:
+        before = await world.certificate("localhost")
+        (tmp_path / "one.pem").write_text("nothing")
+        with pytest.raises(Exception, match="1 problem"):
+            await world.gateway.load("test")
+        (problem,) = world.gateway.state.problems
+        assert (problem.code, problem.span.line) == ("bad-tls", 7)
+        assert await world.certificate("localhost") == before
+
+
+@pytest.mark.parametrize("more,version", [("", "TLSv1_1"), ("min_version: '1.3'", "TLSv1_2")])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
+async def test_older_versions_are_refused(more: str, version: str, tmp_path: Path) -> None:
+    async with serving(World(tmp_path, more)) as world:
+        context = world.client()
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await world.certificate("localhost", context)
+
+
+async def test_a_client_without_a_certificate_is_refused_where_one_is_demanded(tmp_path: Path) -> None:
+    async with serving(World(tmp_path, "client_ca: client_ca.pem")) as world:
+        async with ClientSession(connector=TCPConnector(ssl=world.client())) as session:
+            with pytest.raises((ClientConnectorError, OSError)):
+                await ask(world, session)
+        known = world.client()
+        world.ca.issue_cert("me@example.com").configure_cert(known)
+        async with ClientSession(connector=TCPConnector(ssl=known)) as session:
+            assert await ask(world, session) == {"scheme": "https"}
+        stranger = world.client()
+        trustme.CA().issue_cert("me@example.com").configure_cert(stranger)
+        async with ClientSession(connector=TCPConnector(ssl=stranger)) as session:
+            with pytest.raises((ClientConnectorError, OSError)):
+                await ask(world, session)
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01", b""])
+async def test_what_is_no_handshake_or_too_slow_a_one_is_cut_off(sent: bytes, tmp_path: Path) -> None:
+    async with serving(World(tmp_path)) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            heard = await reader.read()
+        assert b"HTTP" not in heard
+        writer.close()
+        assert "localhost" in await world.names("localhost")
