@@ -1,15 +1,17 @@
 """The admin application. Its answers hold no secret: places and messages of problems, names of routes and upstreams."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from proxy import __version__
+from proxy.admin.answers import as_json
+from proxy.admin.guard import guards
 from proxy.cache.store import StoreUnavailable
 from proxy.config.render import to_json
-from proxy.document import InvalidJson, decode_json, encode_json
+from proxy.document import InvalidJson, decode_json
 from proxy.errors import PROBLEM_TYPE
 from proxy.gateway import ConfigRefused, Gateway
 from proxy.observe.metrics import CONTENT_TYPE, Metrics
@@ -19,12 +21,13 @@ from proxy.server.cachekey import purge_tag
 GATEWAY = web.AppKey("gateway", Gateway)
 METRICS = web.AppKey("metrics", Metrics)
 READY: web.AppKey[Callable[[], bool]] = web.AppKey("ready")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) -> web.Application:
-    """The admin application over a gateway. `ready` says whether new requests are welcome."""
-    app = web.Application(middlewares=[refuse_pages])
+def make_admin(
+    gateway: Gateway, metrics: Metrics, ready: Callable[[], bool], token: str | None = None
+) -> web.Application:
+    """The admin application over a gateway. `ready` says whether new requests are welcome; `token` is demanded."""
+    app = web.Application(middlewares=guards(token))
     app[GATEWAY] = gateway
     app[METRICS] = metrics
     app[READY] = ready
@@ -37,24 +40,6 @@ def make_admin(gateway: Gateway, metrics: Metrics, ready: Callable[[], bool]) ->
     app.router.add_post("/api/reload", reload)
     app.router.add_post("/api/cache/purge", purge_cache)
     return app
-
-
-@web.middleware
-async def refuse_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a web page sends."""
-    # A page in a browser can post to loopback, but not without saying where it comes from.
-    if request.method not in ("GET", "HEAD") and ("Origin" in request.headers or _cross_site(request)):
-        return as_json({"title": "Forbidden", "status": 403, "detail": "not from a web page"}, 403, PROBLEM_TYPE)
-    return await handler(request)
-
-
-def _cross_site(request: web.Request) -> bool:
-    return request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-
-
-def as_json(value: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    """An answer in JSON."""
-    return web.Response(body=encode_json(value) + b"\n", status=status, content_type=content_type)
 
 
 async def healthz(request: web.Request) -> web.Response:

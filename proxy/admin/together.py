@@ -12,7 +12,8 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
 
 from proxy import __version__
-from proxy.admin.app import as_json, refuse_pages
+from proxy.admin.answers import as_json
+from proxy.admin.guard import guards
 from proxy.errors import PROBLEM_TYPE
 from proxy.observe.merging import merge_metrics
 from proxy.observe.metrics import CONTENT_TYPE
@@ -39,7 +40,7 @@ class Together:
         try:
             async with (
                 ClientSession(connector=connector, timeout=ClientTimeout(total=_PATIENCE_S)) as session,
-                session.request(method, f"http://worker{path}", data=body or None) as response,
+                session.request(method, f"http://localhost{path}", data=body or None) as response,
             ):
                 return response.status, await response.read()
         except (ClientError, TimeoutError, OSError):
@@ -80,9 +81,9 @@ class Together:
 TOGETHER = web.AppKey("together", Together)
 
 
-def make_admin_of_all(together: Together) -> web.Application:
+def make_admin_of_all(together: Together, token: str | None = None) -> web.Application:
     """The admin application over workers."""
-    app = web.Application(middlewares=[refuse_pages])
+    app = web.Application(middlewares=guards(token))
     app[TOGETHER] = together
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -30,6 +30,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="PORT",
         help="its port; 0 takes a free one (default: 8001)",
     )
+    parser.add_argument(
+        "--admin-token-file",
+        metavar="FILE",
+        help="what the admin listener demands as a bearer token; or set PROXY_ADMIN_TOKEN. "
+        "Needed where it is not on loopback",
+    )
     parser.add_argument("--no-access-log", action="store_true", help="write no line per request")
     parser.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="serve with so many processes (default: 1)"

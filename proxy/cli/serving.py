@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib.util
 import logging
+import os
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from aiohttp import http_parser, web
 from proxy.admin.app import make_admin
 from proxy.background import Background
 from proxy.cli import supervising
-from proxy.cli.sharing import SETTLE_S, allow_files, leave_port, open_sockets
+from proxy.cli.sharing import SETTLE_S, NoToken, admin_token, allow_files, leave_port, open_sockets
 from proxy.cli.terminal import IMPOSSIBLE, OK, show_problems
 from proxy.events import Observer
 from proxy.gateway import ConfigRefused, Gateway
@@ -41,6 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
         return IMPOSSIBLE
     if arguments.reuse_port and not can_share():
         print("--reuse-port works on Linux only", file=sys.stderr)
+        return IMPOSSIBLE
+    try:
+        # A worker's admin listener is a socket that its parent alone can open.
+        arguments.admin_token = None if arguments.as_worker else admin_token(arguments, os.environ)
+    except NoToken as error:
+        print(error, file=sys.stderr)
         return IMPOSSIBLE
     if arguments.workers > 1 and arguments.as_worker is None:
         return supervising.run(arguments)
@@ -93,7 +100,7 @@ async def _serve_until(
         files=allow_files(),
     )
     admin = web.AppRunner(
-        make_admin(gateway, metrics, lambda: not stopping.is_set()),
+        make_admin(gateway, metrics, lambda: not stopping.is_set(), arguments.admin_token),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1,

@@ -4,7 +4,10 @@ import argparse
 import contextlib
 import resource
 import socket
+from collections.abc import Mapping
+from pathlib import Path
 
+from proxy.admin.guard import is_loopback
 from proxy.server.sockets import bind, steer_away
 
 # Handshakes that began before new connections were steered to the successor still end here: so long they may take.
@@ -19,6 +22,29 @@ def open_sockets(arguments: argparse.Namespace) -> tuple[socket.socket, socket.s
     except OSError:
         listening.close()
         raise
+
+
+class NoToken(Exception):
+    """The admin listener may not be opened so. The message says what to do."""
+
+
+def admin_token(arguments: argparse.Namespace, environment: Mapping[str, str]) -> str | None:
+    """What the admin listener demands; None on loopback unless there is one. Raises `NoToken`."""
+    token = environment.get("PROXY_ADMIN_TOKEN", "")
+    if arguments.admin_token_file is not None:
+        try:
+            token = Path(arguments.admin_token_file).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise NoToken(f"{arguments.admin_token_file} cannot be read: {error}") from None
+        if not token.strip():
+            raise NoToken(f"{arguments.admin_token_file} holds no token")
+    token = token.strip()
+    if not token and not is_loopback(arguments.admin_host):
+        raise NoToken(
+            f"the admin listener on {arguments.admin_host} takes a token: set PROXY_ADMIN_TOKEN or --admin-token-file, "
+            "or leave it on loopback"
+        )
+    return token or None
 
 
 def leave_port(*listening: socket.socket) -> None:

@@ -63,7 +63,7 @@ async def _run_workers(
         admin_socket.close()
         return code
     admin = web.AppRunner(
-        make_admin_of_all(Together(workers, socket_of, lambda: not stopping.is_set())),
+        make_admin_of_all(Together(workers, socket_of, lambda: not stopping.is_set()), arguments.admin_token),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1,

@@ -234,3 +234,19 @@ async def test_a_client_that_goes_away_takes_its_calls_with_it_and_is_logged_as_
     line = json.loads(await asyncio.wait_for(gateway.process.stdout.readline(), 10))
     assert line["status"] == 499
     assert line["route"] == "page"
+
+
+async def test_an_admin_listener_for_others_than_this_machine_takes_a_token(
+    start_gateway: Any, session: ClientSession, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROXY_ADMIN_TOKEN", raising=False)
+    refused = await start_gateway(config, "--admin-host", "0.0.0.0", listens=False)
+    assert await refused.wait() == 2
+    assert any("takes a token" in line for line in refused.other_lines)
+    (tmp_path / "token").write_text("secret")
+    token = ("--admin-token-file", str(tmp_path / "token"))
+    gateway = await start_gateway(config, "--admin-host", "0.0.0.0", *token)
+    async with session.get(gateway.admin + "/metrics") as response:
+        assert response.status == 401
+    async with session.get(gateway.admin + "/metrics", headers={"Authorization": "Bearer secret"}) as response:
+        assert response.status == 200

@@ -19,6 +19,8 @@ ARGUMENTS = Namespace(
     port=0,
     admin_host="127.0.0.1",
     admin_port=0,
+    admin_token=None,
+    admin_token_file=None,
     no_access_log=True,
 )
 
