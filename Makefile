@@ -27,7 +27,7 @@ ifneq ($(shell cat $(VENV)/.path 2>/dev/null)$(wildcard $(BIN)/python),$(shell p
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types bench fire soak lock format clean
+.PHONY: help run test check lint audit types bench fire soak lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,9 +42,13 @@ check: lint types ## lint, types, and routes.yaml itself, with the tests in it
 	$(BIN)/proxy-composer check $(CONFIG)
 	$(BIN)/proxy-composer test $(CONFIG)
 
-lint: $(READY) ## ruff: rules and format
+lint: $(READY) ## ruff: rules and format; bandit: what is known to be unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit -q -r --severity-level medium proxy mock_upstreams
+
+audit: $(READY) ## look the locked versions up among known vulnerabilities (needs the network; AUDIT=strict: all of them)
+	$(BIN)/python scripts/audit.py
 
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
