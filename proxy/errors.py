@@ -141,6 +141,17 @@ class Overloaded(GatewayError):
         super().__init__("too many requests wait here", headers={"Retry-After": "1"})
 
 
+class TooManyRequests(GatewayError):
+    """A rate limit of the route (RFC 6585 §4)."""
+
+    status = 429
+    code = "rate_limited"
+    source: Source = "client"
+
+    def __init__(self, retry_s: float, headers: dict[str, str]) -> None:
+        super().__init__("too many requests", headers={"Retry-After": str(max(1, ceil(retry_s))), **headers})
+
+
 class UpstreamFailed(GatewayError):
     """The upstream could not be asked, or its answer cannot be used. `unsent`: it has not seen the request."""
 

@@ -24,6 +24,7 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
+from proxy.security.ratelimit import AllCounts
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter
 from proxy.server.dispatch import dispatch
@@ -63,13 +64,14 @@ class Generation:
         budgets: Budgets | None = None,
         answers: Store | None = None,
         background: Background | None = None,
+        counts: AllCounts | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets, answers, background)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self.certificates = None if plan.server.tls is None else make_certificates(plan.server.tls)
@@ -124,6 +126,7 @@ class Gateway:
         self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
         self._budgets: Budgets = {}
+        self._counts: AllCounts = {}
         self._gate = Gate(self.observe)
         self._answers: Store = LocalStore(self._store)
         self._answers_in: tuple[str | None, float] = (None, 0.0)
@@ -217,7 +220,15 @@ class Gateway:
         self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
         left = self._choose_answers(plan.server)
         self._current = Generation(
-            number, plan, clients, self.observe, self._store, self._budgets, self._answers, self._background
+            number,
+            plan,
+            clients,
+            self.observe,
+            self._store,
+            self._budgets,
+            self._answers,
+            self._background,
+            self._keep_counts(plan),
         )
         if old is not None:
             retiring = self._retire(old, left)
@@ -235,6 +246,12 @@ class Gateway:
         left = self._answers
         self._answers = LocalStore(self._store) if url is None else RedisStore(url, timeout_s, self.observe)
         return left
+
+    def _keep_counts(self, plan: Plan) -> AllCounts:
+        """What was counted for the limits that this plan has too."""
+        wanted = {limit for route in plan.routes for limit in route.rate_limits}
+        self._counts = {limit: counts for limit, counts in self._counts.items() if limit in wanted}
+        return self._counts
 
     async def _retire(self, generation: Generation, answers: Store | None) -> None:
         await generation.retire()

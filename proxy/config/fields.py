@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from proxy.config.units import parse_duration, parse_share, parse_size
+from proxy.config.units import parse_duration, parse_rate, parse_share, parse_size
 from proxy.problems import Invalid
 
 
@@ -37,6 +37,11 @@ Bytes = Annotated[
     int,
     _unit(parse_size),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|KB|MB|GB)$"}),
+]
+Rate = Annotated[
+    tuple[int, float],
+    _unit(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+/([0-9]+(\.[0-9]+)?)?(ms|s|m|h)$"}),
 ]
 Share = Annotated[float, _unit(parse_share), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"})]
 

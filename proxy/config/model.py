@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from proxy.config.calls import Call, Retry
-from proxy.config.fields import Bytes, Seconds, Status, Statuses, Strict, complain, one, one_or_many
+from proxy.config.fields import Bytes, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
 from proxy.config.proxying import ProxyAction
+from proxy.config.ratelimit import RateLimit
 from proxy.config.route_tests import RouteTest
 from proxy.config.server import Server
 from proxy.config.upstreams import Upstream
@@ -131,6 +132,8 @@ class Route(Strict):
     """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
     cache: RouteCache | None = None
     """Keep whole answers, of `proxy` or of `calls`."""
+    rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
+    """How often it may be asked; several limits hold together."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)

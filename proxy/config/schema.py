@@ -6,6 +6,7 @@ from proxy.config.model import Config
 
 _SHORT_FORMS = {
     "Upstream": {"type": "string", "description": "its URL"},
+    "RateLimit": {"type": "string", "description": "100/1m"},
     "Url": {"type": "string", "description": "http://host:port"},
     "Balance": {"type": "string", "enum": ["p2c", "round_robin", "least_requests", "ewma", "random"]},
     "Match": {"type": "string", "description": "GET /path"},
@@ -17,6 +18,7 @@ _SHORT_FORMS = {
 # Lists that may be written as their only element.
 _SINGLE = {
     "Match": ("methods",),
+    "Route": ("rate_limit",),
     "Call": ("after", "ok", "pass_status"),
     "CallDefaults": ("pass_status",),
     "Health": ("status",),

@@ -22,6 +22,20 @@ def parse_size(value: object) -> int:
     return int(_quantity(value, _BYTES, "bad-size", "a size", "write 64KiB, 2MiB or 512B"))
 
 
+def parse_rate(value: object) -> tuple[int, float]:
+    """`100/1m` → a count and seconds. Raises `Invalid`."""
+    hint = "write 100/1m, 5/1s or 1000/1h"
+    if not isinstance(value, str):
+        raise Invalid("bad-rate", f"{repr(value)[:80]} is not a rate", hint)
+    count, slash, time = value.partition("/")
+    if not slash or not count.strip().isdecimal() or not 0 < int(count[:15]) < 10**9:
+        raise Invalid("bad-rate", f"{value[:80]!r} is not a rate", hint)
+    try:
+        return int(count), parse_duration(time.strip() if time.strip()[:1].isdigit() else f"1{time.strip()}")
+    except Invalid:
+        raise Invalid("bad-rate", f"{value[:80]!r} is not a rate", hint) from None
+
+
 def parse_share(value: object) -> float:
     """`20%` → 0.2, from 0 to 1. Raises `Invalid`."""
     share = _quantity(value, {"%": 0.01}, "bad-share", "a percentage", "write 20%")

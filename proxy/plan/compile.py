@@ -21,6 +21,7 @@ from proxy.plan.compile_actions import compile_composite, compile_redirect, comp
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
+from proxy.plan.compile_ratelimit import compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
@@ -217,6 +218,7 @@ def _compile_route(
     pages = default_pages
     if "error_pages" in route.model_fields_set:
         pages = compile_pages(route.error_pages, names, place / "error_pages")
+    rate_limits = compile_rate_limits(route.rate_limit, route.name, names, place / "rate_limit")
     cache = compile_route_cache(route, action, config, names, place)
     _check_tests(route, place / "tests")
     if rule is None or action is None:
@@ -236,6 +238,7 @@ def _compile_route(
         summary=route.summary,
         error_pages=pages,
         cache=cache,
+        rate_limits=rate_limits,
         span=place.span(),
     )
     return _Compiled(rule, plan, place)

@@ -13,6 +13,7 @@ from proxy.merge.keys import Keyed
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.proxying import ProxyPlan
+from proxy.plan.ratelimit import RateLimitPlan
 from proxy.plan.routing import Router
 from proxy.plan.tls import ServerTlsPlan
 from proxy.plan.upstreams import UpstreamPlan
@@ -192,6 +193,7 @@ class RoutePlan:
     summary: str
     error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     cache: RouteCachePlan | None = None
+    rate_limits: tuple[RateLimitPlan, ...] = ()
     span: Span = field(compare=False, repr=False)
 
 

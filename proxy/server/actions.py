@@ -19,6 +19,7 @@ from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
+from proxy.security.ratelimit import AllCounts, rate_limiting
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.mirror import Mirror
@@ -48,6 +49,7 @@ class Services(dict[str, Service]):
         budgets: Budgets | None = None,
         answers: Store | None = None,
         background: Background | None = None,
+        counts: AllCounts | None = None,
         chance: Random | None = None,
     ) -> None:
         super().__init__()
@@ -60,6 +62,7 @@ class Services(dict[str, Service]):
         self._shared = Shared(clients, addresses, Flights(), kept, self._extras)
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
+        self._counts = {} if counts is None else counts
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
@@ -69,11 +72,15 @@ class Services(dict[str, Service]):
 
     def __missing__(self, name: str) -> Service:
         route = self._routes[name]
-        action = self._build(route)
+        action = stack(self._build(route), *self._gate(route))
         if route.error_pages and isinstance(route.action, CompositePlan | ProxyPlan):
             action = stack(action, error_pages(route.error_pages))
         self[name] = action
         return action
+
+    def _gate(self, route: RoutePlan) -> tuple[Layer | None, ...]:
+        """Who may ask, outermost first: cors, ip, authenticate, allow, rate limit, validate."""
+        return (rate_limiting(route.rate_limits, self._counts),)
 
     def _build(self, route: RoutePlan) -> Service:
         match route.action:
