@@ -15,6 +15,7 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
                 observe   metrics and the access log
                 upstream  one client per named upstream; http1, the connections to it
                 engine    runs a composite's calls and builds its answer
+                security  who asks, whether they may, how often
                 server    sockets, matching, passing through
                 testing   tests beside the routes: stubs and virtual time
     shell       gateway   the composition root: generations, and the swap between them

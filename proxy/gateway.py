@@ -23,6 +23,7 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
+from proxy.security.keyring import KeyRings
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter
 from proxy.server.dispatch import dispatch
@@ -61,13 +62,14 @@ class Generation:
         budgets: Budgets | None = None,
         answers: Store | None = None,
         background: Background | None = None,
+        rings: KeyRings | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets, answers, background)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background, rings=rings)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self._held = 0
@@ -125,6 +127,7 @@ class Gateway:
         self._answers: Store = LocalStore(self._store)
         self._answers_in: tuple[str | None, float] = (None, 0.0)
         self._background = Background()
+        self._rings = KeyRings(self._background)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -209,7 +212,15 @@ class Gateway:
         self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
         left = self._choose_answers(plan.server)
         self._current = Generation(
-            number, plan, clients, self.observe, self._store, self._budgets, self._answers, self._background
+            number,
+            plan,
+            clients,
+            self.observe,
+            self._store,
+            self._budgets,
+            self._answers,
+            self._background,
+            self._rings,
         )
         if old is not None:
             retiring = self._retire(old, left)

@@ -24,6 +24,7 @@ FLOORS = (
     ("observe", "upstream", "loading"),
     ("cache",),
     ("engine",),
+    ("security",),
     ("server",),
     ("gateway", "testing"),
     ("reload", "admin"),

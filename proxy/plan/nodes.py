@@ -10,6 +10,7 @@ from proxy.expr.needs import READ, Need
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
+from proxy.plan.auth import AllowPlan, AuthPlan
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.proxying import ProxyPlan
@@ -191,6 +192,8 @@ class RoutePlan:
     summary: str
     error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     cache: RouteCachePlan | None = None
+    auth: AuthPlan | None = None
+    allow: AllowPlan | None = None
     span: Span = field(compare=False, repr=False)
 
 
