@@ -49,6 +49,29 @@ class UnsafeValue(BadRequest):
     code = "unsafe_value"
 
 
+class Unauthorized(GatewayError):
+    """Nobody knows who asks; `WWW-Authenticate` says what would tell (RFC 9110 §15.5.2)."""
+
+    status = 401
+    code = "unauthorized"
+    source: Source = "client"
+
+
+class Forbidden(GatewayError):
+    """It is known who asks, and they may not."""
+
+    status = 403
+    code = "forbidden"
+    source: Source = "client"
+
+
+class KeysUnavailable(GatewayError):
+    """Tokens cannot be checked, because the keys of their issuer have not been got yet."""
+
+    status = 503
+    code = "keys_unavailable"
+
+
 class RouteNotFound(GatewayError):
     status = 404
     code = "no_route"

@@ -24,6 +24,7 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
+from proxy.security.keyring import KeyRings
 from proxy.security.ratelimit import AllCounts
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter
@@ -65,13 +66,14 @@ class Generation:
         answers: Store | None = None,
         background: Background | None = None,
         counts: AllCounts | None = None,
+        rings: KeyRings | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts, rings)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self.certificates = None if plan.server.tls is None else make_certificates(plan.server.tls)
@@ -131,6 +133,7 @@ class Gateway:
         self._answers: Store = LocalStore(self._store)
         self._answers_in: tuple[str | None, float] = (None, 0.0)
         self._background = Background()
+        self._rings = KeyRings(self._background)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -229,6 +232,7 @@ class Gateway:
             self._answers,
             self._background,
             self._keep_counts(plan),
+            self._rings,
         )
         if old is not None:
             retiring = self._retire(old, left)

@@ -1,6 +1,6 @@
 """Requests and responses as values, and the rules for what may cross a proxy."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -85,6 +85,7 @@ class Request(Struct, kw_only=True):
     parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
     `can_switch`: the client's connection could go over to another protocol. `way` is None unless the peer is trusted.
+    `claims` is what is known of who asks, of a route with `auth`.
     """
 
     method: str
@@ -109,6 +110,7 @@ class Request(Struct, kw_only=True):
     inform: Callable[[int, Headers], None] | None = None
     can_switch: bool = False
     way: Way | None = None
+    claims: Mapping[str, Any] | None = None
 
 
 class Response(Struct):

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from proxy.config.auth import Auth, Names
 from proxy.config.calls import Call, Retry
-from proxy.config.fields import Bytes, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
+from proxy.config.fields import Bytes, Cel, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
 from proxy.config.proxying import ProxyAction
 from proxy.config.ratelimit import RateLimit
 from proxy.config.route_tests import RouteTest
@@ -118,6 +119,10 @@ class Route(Strict):
     proxy: ProxyAction | None = None
     reply: Reply | None = None
     redirect: Redirect | None = None
+    auth: Names | None = None
+    """Who may ask: one of these providers of `auth` knows them, else 401."""
+    allow: Cel | None = None
+    """A condition over claims, request, client, params, query, headers and cookies; not true: 403."""
     timeout: Seconds | None = None
     """The whole route's time, from the request's headers on."""
     max_body: Bytes | None = None
@@ -174,4 +179,6 @@ class Config(Strict):
     defaults: Defaults = Field(default_factory=one(Defaults))
     server: Server = Field(default_factory=one(Server))
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
+    auth: dict[str, Auth] = Field(default_factory=dict)
+    """Providers by name: how it is told who asks."""
     routes: list[Route] = Field(default_factory=list)

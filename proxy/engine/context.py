@@ -82,7 +82,7 @@ _MAKERS: dict[str, Callable[[Request], Any]] = {
     "cookies": _cookies,
     "client": lambda request: {"ip": request.client_ip, "port": request.client_port},
     "request": _request_root,
-    "claims": lambda request: None,
+    "claims": lambda request: request.claims,
 }
 
 

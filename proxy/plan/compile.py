@@ -17,7 +17,9 @@ from proxy.config.server import Server
 from proxy.config.upstreams import Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
+from proxy.plan.auth import ProviderPlan
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
+from proxy.plan.compile_auth import check_claims_known, compile_allow, compile_auth, compile_providers
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
@@ -59,10 +61,12 @@ def compile_plan(
     upstreams = compile_hashes(upstreams, routes, constants, place / "upstreams")
     everywhere = place / "defaults" / "route" / "error_pages"
     pages = compile_pages(config.defaults.route.error_pages, Vocabulary(constants=constants), everywhere)
+    providers = compile_providers(config.auth, place / "auth")
     compiled = [
         one
         for index, route in routes
-        if (one := _compile_route(route, config, known, constants, pages, place / "routes" / index)) is not None
+        if (one := _compile_route(route, config, known, constants, pages, providers, place / "routes" / index))
+        is not None
     ]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
@@ -209,6 +213,7 @@ def _compile_route(
     upstreams: frozenset[str],
     constants: tuple[tuple[str, Any], ...],
     default_pages: Mapping[int, PagePlan],
+    providers: Mapping[str, ProviderPlan],
     place: Place,
 ) -> _Compiled | None:
     rule = _compile_match(route, place / "match")
@@ -220,6 +225,8 @@ def _compile_route(
         pages = compile_pages(route.error_pages, names, place / "error_pages")
     rate_limits = compile_rate_limits(route.rate_limit, route.name, names, place / "rate_limit")
     cache = compile_route_cache(route, action, config, names, place)
+    auth = compile_auth(route, config, providers, place / "auth")
+    check_claims_known(route, action, place)
     _check_tests(route, place / "tests")
     if rule is None or action is None:
         return None
@@ -239,6 +246,8 @@ def _compile_route(
         error_pages=pages,
         cache=cache,
         rate_limits=rate_limits,
+        auth=auth,
+        allow=compile_allow(route, names, place / "allow"),
         span=place.span(),
     )
     return _Compiled(rule, plan, place)

@@ -10,6 +10,7 @@ from proxy.document import encode_json
 from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
 from proxy.message import is_token
 from proxy.plan.compile_actions import request_roots
+from proxy.plan.compile_auth import credential_sources
 from proxy.plan.fields import compile_query, optional
 from proxy.plan.nodes import Action, CompositePlan, RouteCachePlan
 from proxy.plan.proxying import ProxyPlan
@@ -38,7 +39,12 @@ def compile_route_cache(
         if not is_token(name):
             (here / "vary" / index).problem("bad-header", f"{name!r} is not a header name", "write accept-language")
     _check_shareable(route, action, here)
-    keyed = _keyed(cache, action, config)
+    # What one is given is not for another, whatever the upstream makes of who asks: their credential is in the key.
+    credentials, parameters = credential_sources(route.auth or (), config)
+    if cache.query is not None and not set(parameters) <= set(cache.query):
+        what = "the query that is told apart leaves out the credential"
+        (here / "query").problem("conflicting-keys", what, f"add {', '.join(parameters)}")
+    keyed = tuple(sorted({*_keyed(cache, action, config), *credentials}))
     asking = Vocabulary(
         params=names.params, constants=names.constants, request=REQUEST_ROOTS - {"body", "claims", "client"}
     )

@@ -10,6 +10,7 @@ from proxy.expr.needs import READ, Need
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
+from proxy.plan.auth import AllowPlan, AuthPlan
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.proxying import ProxyPlan
@@ -194,6 +195,8 @@ class RoutePlan:
     error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     cache: RouteCachePlan | None = None
     rate_limits: tuple[RateLimitPlan, ...] = ()
+    auth: AuthPlan | None = None
+    allow: AllowPlan | None = None
     span: Span = field(compare=False, repr=False)
 
 

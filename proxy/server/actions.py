@@ -19,6 +19,9 @@ from proxy.events import Observer
 from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
+from proxy.security.allow import allowing
+from proxy.security.keyring import KeyRings
+from proxy.security.providers import Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action
@@ -50,6 +53,7 @@ class Services(dict[str, Service]):
         answers: Store | None = None,
         background: Background | None = None,
         counts: AllCounts | None = None,
+        rings: KeyRings | None = None,
         chance: Random | None = None,
     ) -> None:
         super().__init__()
@@ -63,6 +67,7 @@ class Services(dict[str, Service]):
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
         self._counts = {} if counts is None else counts
+        self._providers = Providers(KeyRings(self._background) if rings is None else rings)
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan
@@ -72,15 +77,21 @@ class Services(dict[str, Service]):
 
     def __missing__(self, name: str) -> Service:
         route = self._routes[name]
-        action = stack(self._build(route), *self._gate(route))
+        action = self._build(route)
+        action = stack(action, *self._gate(route))
         if route.error_pages and isinstance(route.action, CompositePlan | ProxyPlan):
             action = stack(action, error_pages(route.error_pages))
         self[name] = action
         return action
 
     def _gate(self, route: RoutePlan) -> tuple[Layer | None, ...]:
-        """Who may ask, outermost first: cors, ip, authenticate, allow, rate limit, validate."""
-        return (rate_limiting(route.rate_limits, self._counts),)
+        """What stands before a route. Outermost first, of the whole order: error pages, cors, ip, authenticate, allow,
+        rate limit, validate, cache, action."""
+        return (
+            self._providers.layer(route.auth) if route.auth is not None else None,
+            allowing(route.allow) if route.allow is not None else None,
+            rate_limiting(route.rate_limits, self._counts),
+        )
 
     def _build(self, route: RoutePlan) -> Service:
         match route.action:

@@ -1,0 +1,53 @@
+"""Who asks: the providers of `auth`, by name. One model for all types, so that a wrong key is named where it stands."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from proxy.config.fields import Seconds, Strict, one_or_many
+
+Names = Annotated[list[str], BeforeValidator(one_or_many)]
+"""`shop`, or `[shop, partners]`."""
+
+
+class Secret(Strict):
+    """One who may come in, by what only they know."""
+
+    sha256: str | None = None
+    """The SHA-256 of it, in hex."""
+    secret: str | None = None
+    """It itself, from `${secret.name}`."""
+    claims: dict[str, Any] = Field(default_factory=dict)
+    """What `$.claims` has of them, besides `sub`, their name."""
+
+
+class Auth(Strict):
+    """A way to tell who asks."""
+
+    type: Literal["api_key", "basic", "jwt"]
+    header: str | None = None
+    """Of `api_key` (X-API-Key) and `jwt` (Authorization): where the credential stands."""
+    query: str | None = None
+    """Of `api_key`: the query parameter where it stands, instead of a header."""
+    cookie: str | None = None
+    """Of `jwt`: the cookie where it stands, instead of a header."""
+    keys: dict[str, Secret] | None = None
+    """Of `api_key`: by the name of whose they are."""
+    users: dict[str, Secret] | None = None
+    """Of `basic`: by user name."""
+    jwks: str | dict[str, Any] | None = None
+    """Of `jwt`: the URL of the issuer's public keys (RFC 7517), or the keys."""
+    algorithms: list[str] | None = None
+    """Of `jwt`: those that may have signed; RS256, ES256 and EdDSA unless said."""
+    issuer: Names | None = None
+    """Of `jwt`: `iss` is one of these."""
+    audience: Names | None = None
+    """Of `jwt`: `aud` names one of these."""
+    scopes: Names | None = None
+    """Of `jwt`: all of these are in `scope`, else 403."""
+    leeway: Seconds | None = None
+    """Of `jwt`: by how much clocks may differ; 30s unless said."""
+    refresh: Seconds | None = None
+    """Of `jwt`: how old keys get before they are fetched anew; 10m unless said."""
+    cooldown: Seconds | None = None
+    """Of `jwt`: a key that nobody knows makes them fetched at most this often; 30s unless said."""

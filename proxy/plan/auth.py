@@ -1,0 +1,64 @@
+"""The plans of who may ask: what a credential is, where it stands, and what makes it good."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.expr.scope import Evaluate
+
+Claims = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeysPlan:
+    """Keys in a header or a query parameter. `holders`: the key's SHA-256 → the claims of whose it is."""
+
+    name: str
+    header: str | None
+    query: str | None
+    holders: Mapping[bytes, Claims] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicPlan:
+    """RFC 7617. `users`: user name → the password's SHA-256, and the claims."""
+
+    name: str
+    users: Mapping[str, tuple[bytes, Claims]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtPlan:
+    """Signed tokens (RFC 7519). Keys come from `url`, or are `keys`, the document of a key set."""
+
+    name: str
+    header: str
+    cookie: str | None
+    url: str | None
+    keys: Mapping[str, Any] | None
+    algorithms: frozenset[str]
+    issuers: frozenset[str]
+    audiences: frozenset[str]
+    scopes: frozenset[str]
+    leeway_s: float
+    refresh_s: float
+    cooldown_s: float
+
+
+ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthPlan:
+    """The providers of a route, any of which will do, and the request headers in which their credentials stand."""
+
+    providers: tuple[ProviderPlan, ...]
+    headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowPlan:
+    """A condition on the request: what it reads, and whether it holds."""
+
+    evaluate: Evaluate
+    roots: frozenset[str]
