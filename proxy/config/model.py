@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from proxy.config.auth import Auth, Names
 from proxy.config.calls import Call, Retry
 from proxy.config.fields import Bytes, Cel, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
+from proxy.config.ip import IpRules
 from proxy.config.proxying import ProxyAction
 from proxy.config.ratelimit import RateLimit
 from proxy.config.route_tests import RouteTest
@@ -137,6 +138,8 @@ class Route(Strict):
     """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
     cache: RouteCache | None = None
     """Keep whole answers, of `proxy` or of `calls`."""
+    ip: IpRules | None = None
+    """From where it may be asked."""
     rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
     """How often it may be asked; several limits hold together."""
     omit_missing: bool = False
@@ -163,6 +166,7 @@ class RouteDefaults(Strict):
     max_body: Bytes | None = None
     max_items: int | None = Field(default=None, ge=1)
     errors: Errors | None = None
+    ip: IpRules | None = None
     error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
 
 

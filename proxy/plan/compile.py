@@ -27,6 +27,7 @@ from proxy.plan.compile_ratelimit import compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
+from proxy.plan.ip import compile_ip
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
 from proxy.plan.routing import MatchRule, Router, conflicts
@@ -246,6 +247,7 @@ def _compile_route(
         error_pages=pages,
         cache=cache,
         rate_limits=rate_limits,
+        ip=compile_ip(route.ip if route.ip is not None else config.defaults.route.ip, place / "ip"),
         auth=auth,
         allow=compile_allow(route, names, place / "allow"),
         span=place.span(),

@@ -13,6 +13,7 @@ from proxy.merge.keys import Keyed
 from proxy.plan.auth import AllowPlan, AuthPlan
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
+from proxy.plan.ip import IpPlan
 from proxy.plan.proxying import ProxyPlan
 from proxy.plan.ratelimit import RateLimitPlan
 from proxy.plan.routing import Router
@@ -194,6 +195,7 @@ class RoutePlan:
     summary: str
     error_pages: Mapping[int, PagePlan] = field(default_factory=dict, repr=False)
     cache: RouteCachePlan | None = None
+    ip: IpPlan | None = None
     rate_limits: tuple[RateLimitPlan, ...] = ()
     auth: AuthPlan | None = None
     allow: AllowPlan | None = None

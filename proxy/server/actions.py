@@ -20,6 +20,7 @@ from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, Route
 from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
 from proxy.security.allow import allowing
+from proxy.security.ip import from_allowed_addresses
 from proxy.security.keyring import KeyRings
 from proxy.security.providers import Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
@@ -88,6 +89,7 @@ class Services(dict[str, Service]):
         """What stands before a route. Outermost first, of the whole order: error pages, cors, ip, authenticate, allow,
         rate limit, validate, cache, action."""
         return (
+            from_allowed_addresses(route.ip),
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,
             rate_limiting(route.rate_limits, self._counts),
