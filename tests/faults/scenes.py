@@ -15,7 +15,7 @@ import aiohttp
 from bench.fire import Gateway, free_port
 from bench.process import memory_mib
 
-PATIENCE_S = 15.0
+PATIENCE_S = 45.0
 CONFIG = """
 version: 1
 server: {{drain_idle: 50ms}}

@@ -1,9 +1,11 @@
 """The network between gateway and upstream loses, drops and refuses: in a namespace of its own, where root is given."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -42,9 +44,14 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 async def test_a_network_that_fails(fault: str, statuses: set[int], tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *("unshare", "-n", sys.executable, "-m", "tests.faults.network", str(tmp_path), fault),
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
-    async with asyncio.timeout(60):
+    try:
+        async with asyncio.timeout(120):
+            await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started, if it could not end it
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     seen = {name: Counter({int(status): n for status, n in counts.items()}) for name, counts in json.loads(out).items()}
