@@ -1,6 +1,7 @@
 """The layer of a route with `auth`: nobody passes who is not known, and what they get is theirs alone."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 
 from proxy.errors import GatewayError, Unauthorized
 from proxy.message import Request, Response
@@ -56,17 +57,25 @@ def keep_private(response: Response, names: tuple[str, ...]) -> None:
     Only of `Authorization` would it know; not of a key in another header, in a cookie or in the query.
     """
     headers = response.headers
-    said = ",".join(headers.getall("Cache-Control", ()))
-    words = [word for part in said.split(",") if (word := part.strip())]
-    if "no-store" not in {word.lower() for word in words}:
-        kept = [
-            word for word in words if word.lower().partition("=")[0].strip() not in ("public", "private", "s-maxage")
-        ]
-        headers["Cache-Control"] = ", ".join(["private", *kept])
+    headers["Cache-Control"] = _private(",".join(headers.getall("Cache-Control", ())))
     for name in _PAST:
-        headers.popall(name, None)
+        if name in headers:
+            del headers[name]
     if names:
-        vary = ",".join(headers.getall("Vary", ()))
-        there = {part.strip().lower() for part in vary.split(",")}
-        if "*" not in there and (more := [name for name in names if name.lower() not in there]):
-            headers["Vary"] = ", ".join([*([vary] if vary else []), *more])
+        headers["Vary"] = _varying(",".join(headers.getall("Vary", ())), names)
+
+
+@lru_cache(maxsize=256)  # upstreams say few different things
+def _private(said: str) -> str:
+    words = [word for part in said.split(",") if (word := part.strip())]
+    if "no-store" in {word.lower() for word in words}:
+        return said
+    shared = ("public", "private", "s-maxage")
+    return ", ".join(["private", *[word for word in words if word.lower().partition("=")[0].strip() not in shared]])
+
+
+@lru_cache(maxsize=256)
+def _varying(said: str, names: tuple[str, ...]) -> str:
+    there = {part.strip().lower() for part in said.split(",")}
+    more = [] if "*" in there else [name for name in names if name.lower() not in there]
+    return ", ".join([*([said] if said else []), *more])
