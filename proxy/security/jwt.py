@@ -1,6 +1,5 @@
 """Who has a signed token (RFC 7519, RFC 6750). A token that was checked is remembered until it expires."""
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from proxy.clock import unix_seconds
@@ -8,7 +7,7 @@ from proxy.errors import Forbidden, KeysUnavailable
 from proxy.message import Request
 from proxy.plan.auth import Claims, JwtPlan
 from proxy.policy.claims import Rules, check_claims, scopes_of
-from proxy.policy.jws import KeySet, UnknownKey, open_token, parse_key_set
+from proxy.policy.jws import KeySet, TokenRefused, UnknownKey, open_token, parse_key_set
 from proxy.security.credentials import Identify, authorization, one_header
 from proxy.security.keyring import KeyRing
 
@@ -82,8 +81,9 @@ def _token(plan: JwtPlan, request: Request) -> str | None:
 
 
 def _cookie(name: str, request: Request) -> str | None:
-    try:
-        jar = SimpleCookie("; ".join(request.headers.getall("Cookie", ())))
-    except CookieError:
-        return None
-    return jar[name].value if name in jar else None
+    """The value of a cookie that is there once: of two, the upstream might believe the other."""
+    pairs = [pair.partition("=") for line in request.headers.getall("Cookie", ()) for pair in line.split(";")]
+    values = [value.strip() for said, _, value in pairs if said.strip() == name]
+    if len(values) > 1:
+        raise TokenRefused("there are several")
+    return values[0] if values else None

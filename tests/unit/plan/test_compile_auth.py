@@ -82,3 +82,9 @@ def test_what_a_route_cannot_ask_for(route: str, code: str, tmp_path: Path) -> N
 def test_a_wrong_hash_is_not_repeated(tmp_path: Path) -> None:
     found = loaded(tmp_path, "{type: api_key, keys: {x: {sha256: the-key-itself}}}").problems
     assert "the-key-itself" not in str(found[0])
+
+
+def test_tokens_need_packages_that_may_not_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.plan.compile_auth.find_spec", lambda name: None)
+    problem, *_ = loaded(tmp_path, "{type: jwt, jwks: 'https://idp/keys'}").problems
+    assert (problem.code, problem.hint) == ("missing-extra", "pip install 'proxy-composer[jwt]'")

@@ -109,5 +109,7 @@ async def test_a_token_stands_where_the_configuration_says(issuer: Any, request_
         in_cookie, in_header = jwt(plan(cookie="t"), ring), jwt(plan(header="X-Token"), ring)
         assert await in_cookie(request_of(("Cookie", f"a=b; t={token}")))
         assert await in_cookie(request_of(bearer(token))) is None
+        with pytest.raises(TokenRefused, match="several"):
+            await in_cookie(request_of(("Cookie", f"t={token}"), ("Cookie", "a=b; t=x")))
         assert await in_header(request_of(("X-Token", token)))
         assert await in_header(request_of(bearer(token))) is None
