@@ -1,7 +1,9 @@
 """Requests and responses as values, and the rules for what may cross a proxy."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
+from itertools import chain, product
 from typing import Any
 
 from msgspec import Struct, field
@@ -85,7 +87,7 @@ class Request(Struct, kw_only=True):
     parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
     `can_switch`: the client's connection could go over to another protocol. `way` is None unless the peer is trusted.
-    `claims` is what is known of who asks, of a route with `auth`.
+    `claims` is what is known of who asks, of a route with `auth`; `told` are fields for the answer, from who knew it.
     """
 
     method: str
@@ -111,6 +113,7 @@ class Request(Struct, kw_only=True):
     can_switch: bool = False
     way: Way | None = None
     claims: Mapping[str, Any] | None = None
+    told: Fields | None = None
 
 
 class Response(Struct):
@@ -205,6 +208,26 @@ _NO_TRAILER = NEVER_FORWARDED | {
 def may_trail(name: str) -> bool:
     """Whether a field may follow a body across this proxy."""
     return name.lower() not in _NO_TRAILER
+
+
+def spellings(names: Iterable[str]) -> frozenset[str]:
+    """Names and their other spellings with `_` for `-`: CGI and WSGI give a program X-User and X_User under one name.
+
+    So a client could write what we write, or take away (RFC 3875 §4.1.18).
+    """
+    found: set[str] = set()
+    for name in names:
+        parts = re.split("[-_]", name.lower())
+        if len(parts) > _PARTS:
+            found |= {"-".join(parts), "_".join(parts), name.lower()}
+        else:
+            ways = product("-_", repeat=len(parts) - 1)
+            found |= {"".join(chain.from_iterable(zip(parts, (*way, ""), strict=True))) for way in ways}
+    return frozenset(found)
+
+
+# Of a longer name not every mixture is looked for.
+_PARTS = 5
 
 
 def is_token(name: str) -> bool:

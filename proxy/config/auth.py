@@ -24,7 +24,7 @@ class Secret(Strict):
 class Auth(Strict):
     """A way to tell who asks."""
 
-    type: Literal["api_key", "basic", "jwt"]
+    type: Literal["api_key", "basic", "jwt", "forward"]
     header: str | None = None
     """Of `api_key` (X-API-Key) and `jwt` (Authorization): where the credential stands."""
     query: str | None = None
@@ -51,3 +51,15 @@ class Auth(Strict):
     """Of `jwt`: how old keys get before they are fetched anew; 10m unless said."""
     cooldown: Seconds | None = None
     """Of `jwt`: a key that nobody knows makes them fetched at most this often; 30s unless said."""
+    to: str | None = None
+    """Of `forward`: who decides, `upstream:/path`. It is asked with GET and lets in by any 2xx."""
+    request_headers: Names | None = None
+    """Of `forward`: the client's headers that it sees; [Authorization, Cookie] unless said."""
+    upstream_headers: Names | None = None
+    """Of `forward`: headers of its answer that stand in the request from then on, instead of the client's."""
+    client_headers: Names | None = None
+    """Of `forward`: headers of its answer that the client gets."""
+    claims: dict[str, str] | None = None
+    """Of `forward`: what `$.claims` has, by the header of the answer that says it."""
+    timeout: Seconds | None = None
+    """Of `forward`: how long it may take; 5s unless said."""

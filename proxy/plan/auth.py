@@ -45,7 +45,25 @@ class JwtPlan:
     cooldown_s: float
 
 
-ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardPlan:
+    """An upstream decides. `target` is the path that it is asked for.
+
+    Names of headers: `asks` go to it, `passes` come from it and take the place of the client's, `tells` come from it
+    and go to the client. `claims`: what `$.claims` has by what name, and the header that says it.
+    """
+
+    name: str
+    upstream: str
+    target: str
+    asks: tuple[str, ...]
+    passes: tuple[str, ...]
+    tells: tuple[str, ...]
+    claims: tuple[tuple[str, str], ...]
+    timeout_s: float
+
+
+ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan | ForwardPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ def compile_plan(
     upstreams = compile_hashes(upstreams, routes, constants, place / "upstreams")
     everywhere = place / "defaults" / "route" / "error_pages"
     pages = compile_pages(config.defaults.route.error_pages, Vocabulary(constants=constants), everywhere)
-    providers = compile_providers(config.auth, place / "auth")
+    providers = compile_providers(config.auth, known, place / "auth")
     compiled = [
         one
         for index, route in routes

@@ -16,8 +16,9 @@ from proxy.expr.cel import compile_cel
 from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
 from proxy.merge.shape import warn_of_constant
 from proxy.message import is_token
-from proxy.plan.auth import AllowPlan, ApiKeysPlan, AuthPlan, BasicPlan, Claims, JwtPlan, ProviderPlan
+from proxy.plan.auth import AllowPlan, ApiKeysPlan, AuthPlan, BasicPlan, Claims, ForwardPlan, JwtPlan, ProviderPlan
 from proxy.plan.compile_actions import request_roots
+from proxy.plan.compile_forward import compile_forward
 from proxy.plan.nodes import Action
 from proxy.policy.jws import ALGORITHMS, DEFAULT_ALGORITHMS, InvalidKeySet, parse_key_set
 from proxy.problems import Invalid, Place, did_you_mean
@@ -29,11 +30,12 @@ _KEYS = {
         *("header", "cookie", "jwks", "algorithms", "issuer", "audience", "scopes"),
         *("leeway", "refresh", "cooldown"),
     },
+    "forward": {"to", "request_headers", "upstream_headers", "client_headers", "claims", "timeout"},
 }
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
 
-def compile_providers(auths: Mapping[str, Auth], place: Place) -> dict[str, ProviderPlan]:
+def compile_providers(auths: Mapping[str, Auth], upstreams: frozenset[str], place: Place) -> dict[str, ProviderPlan]:
     """Each provider by its name; those that are wrong are reported."""
     found: dict[str, ProviderPlan] = {}
     for name, auth in auths.items():
@@ -47,7 +49,11 @@ def compile_providers(auths: Mapping[str, Auth], place: Place) -> dict[str, Prov
             (here / key).problem("conflicting-keys", what, f"it has {', '.join(sorted(_KEYS[auth.type]))}", at_key=True)
         if auth.header is not None and not is_token(auth.header):
             (here / "header").problem("bad-header", f"{auth.header!r} is not a header name")
-        plan = _COMPILERS[auth.type](name, auth, here)
+        plan: ProviderPlan | None
+        if auth.type == "forward":
+            plan = compile_forward(name, auth, upstreams, here)
+        else:
+            plan = _COMPILERS[auth.type](name, auth, here)
         if plan is not None:
             found[name] = plan
     return found
@@ -65,7 +71,7 @@ def compile_auth(route: Route, config: Config, providers: Mapping[str, ProviderP
             where = place / index if len(route.auth) > 1 else place
             where.problem("unknown-auth", f"{name!r} is no provider of auth", hint)
     chosen = tuple(providers[name] for name in route.auth if name in providers)
-    return AuthPlan(providers=chosen, headers=tuple(dict.fromkeys(filter(None, map(_header_of, chosen)))))
+    return AuthPlan(providers=chosen, headers=tuple(dict.fromkeys(name for one in chosen for name in _headers_of(one))))
 
 
 def check_claims_known(route: Route, action: Action | None, place: Place) -> None:
@@ -93,7 +99,9 @@ def credential_sources(names: Sequence[str], config: Config) -> tuple[list[str],
     """The request headers, and the query parameters, in which the credentials of these providers stand."""
     headers, queries = [], []
     for auth in [config.auth[name] for name in names if name in config.auth]:
-        if auth.query is not None:
+        if auth.type == "forward":
+            headers += [name.lower() for name in auth.request_headers or ("authorization", "cookie")]
+        elif auth.query is not None:
             queries.append(auth.query)
         elif auth.cookie is not None:
             headers.append("cookie")
@@ -102,14 +110,17 @@ def credential_sources(names: Sequence[str], config: Config) -> tuple[list[str],
     return headers, queries
 
 
-def _header_of(plan: ProviderPlan) -> str | None:
+def _headers_of(plan: ProviderPlan) -> tuple[str, ...]:
+    """Where a credential of it stands, as far as that is a header."""
     match plan:
         case ApiKeysPlan():
-            return plan.header
+            return () if plan.header is None else (plan.header,)
         case BasicPlan():
-            return "Authorization"
+            return ("Authorization",)
         case JwtPlan():
-            return plan.header if plan.cookie is None else "Cookie"
+            return (plan.header if plan.cookie is None else "Cookie",)
+        case ForwardPlan():
+            return plan.asks
 
 
 def _digest(one: Secret, place: Place) -> bytes | None:

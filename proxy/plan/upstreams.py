@@ -48,6 +48,12 @@ class UpstreamPlan:
         """What the file names: the endpoints, or what resolves to them."""
         return self.endpoints if self.dns is None else (*self.endpoints, self.dns)
 
+    def host_for(self, asked: str) -> str | None:
+        """The Host to send with a request of a client that asked for `asked`; None is the endpoint's own."""
+        if self.host == "preserve":
+            return asked
+        return None if self.host == "upstream" else self.host
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthPlan:

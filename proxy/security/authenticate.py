@@ -6,7 +6,7 @@ from functools import lru_cache
 from proxy.errors import GatewayError, Unauthorized
 from proxy.message import Request, Response
 from proxy.policy.jws import TokenRefused
-from proxy.security.credentials import Identify
+from proxy.security.credentials import AnsweredInstead, Identify
 from proxy.service import Layer, Service
 
 # Told to caches between us and the client, past Cache-Control (RFC 9213).
@@ -18,7 +18,7 @@ def authenticated(providers: Sequence[tuple[Identify, str]], headers: tuple[str,
 
     def layer(inner: Service) -> Callable[[Request], Awaitable[Response]]:
         async def authenticate(request: Request) -> Response:
-            refused, failed = "", None
+            refused, failed, instead = "", None, None
             for identify, _ in providers:
                 try:
                     claims = await identify(request)
@@ -28,14 +28,21 @@ def authenticated(providers: Sequence[tuple[Identify, str]], headers: tuple[str,
                 except GatewayError as error:  # another provider may do all the same
                     failed = failed or error
                     continue
+                except AnsweredInstead as error:
+                    instead = instead or error.response
+                    continue
                 if claims is not None:
                     request.claims = claims
                     break
             else:
                 if failed is not None:
                     raise failed
-                raise _unauthorized([challenge for _, challenge in providers], refused)
+                if instead is not None:
+                    return instead
+                raise _unauthorized([challenge for _, challenge in providers if challenge], refused)
             response = await inner(request)
+            if request.told is not None:
+                response.headers.extend(request.told)
             keep_private(response, headers)
             return response
 

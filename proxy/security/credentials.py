@@ -6,13 +6,23 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import compare_digest
 
-from proxy.message import Request
+from proxy.message import Request, Response
 from proxy.plan.auth import ApiKeysPlan, BasicPlan, Claims
 from proxy.policy.jws import TokenRefused
 from proxy.target import split_query
 
+
+class AnsweredInstead(Exception):
+    """Whoever was asked who this is has an answer for the client of its own."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
 Identify = Callable[[Request], Awaitable[Claims | None]]
-"""Who asks: None where there is no credential of this kind. Raises `TokenRefused` for one that proves nothing."""
+"""Who asks: None where there is no credential of this kind. Raises `TokenRefused` for one that proves nothing, or
+`AnsweredInstead`."""
 
 
 def one_header(request: Request, name: str) -> str | None:

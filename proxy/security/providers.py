@@ -1,20 +1,34 @@
 """From the plans of providers to the layer that asks them."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
-from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, JwtPlan, ProviderPlan
+from proxy.events import Observer
+from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, ProviderPlan
+from proxy.plan.upstreams import UpstreamPlan
 from proxy.security.authenticate import authenticated
 from proxy.security.credentials import Identify, api_keys, basic
+from proxy.security.forward import forward
 from proxy.security.jwt import jwt
 from proxy.security.keyring import KeyRings
 from proxy.service import Layer
+from proxy.upstream.exchange import Upstream
 
 
 class Providers:
     """Each provider once, with its challenge: routes share the tokens that were checked."""
 
-    def __init__(self, rings: KeyRings) -> None:
+    def __init__(
+        self,
+        rings: KeyRings,
+        clients: Mapping[str, Upstream],
+        upstreams: Mapping[str, UpstreamPlan],
+        observer: Observer,
+    ) -> None:
         self._rings = rings
+        self._clients = clients
+        self._upstreams = upstreams
+        self._observer = observer
         self._made: dict[str, tuple[Identify, str]] = {}
 
     def layer(self, plan: AuthPlan) -> Layer:
@@ -35,5 +49,9 @@ class Providers:
             case JwtPlan():
                 ring = self._rings.of(plan.url) if plan.url is not None else None
                 return jwt(plan, ring), f'Bearer realm="{plan.name}"'
+            case ForwardPlan():
+                # Its own answers say what would do.
+                upstream = self._upstreams[plan.upstream]
+                return forward(plan, self._clients[plan.upstream], upstream, self._observer), ""
             case _:
                 assert_never(plan)

@@ -68,7 +68,8 @@ class Services(dict[str, Service]):
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
         self._counts = {} if counts is None else counts
-        self._providers = Providers(KeyRings(self._background) if rings is None else rings)
+        rings = KeyRings(self._background) if rings is None else rings
+        self._providers = Providers(rings, clients, plan.upstreams, observer)
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan

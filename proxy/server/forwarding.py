@@ -1,15 +1,14 @@
 """The head of a request as it goes on to an upstream: what crosses, and what we say of the way it came."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
-from itertools import chain, product
 
 from multidict import CIMultiDict
 
 from proxy.errors import LoopDetected
 from proxy.expr.scope import Scope
-from proxy.message import Headers, Request, end_to_end, is_token
+from proxy.message import Headers, Request, end_to_end, is_token, spellings
 from proxy.plan.fields import header_values
 from proxy.plan.nodes import ServerPlan
 from proxy.plan.proxying import HeaderPlan, ProxyPlan
@@ -37,7 +36,7 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
     """A function that makes the headers of a request for an upstream. It raises `LoopDetected`."""
     via = via_of(server)
     changes = None if plan.request_headers.empty else plan.request_headers
-    written = (*_OURS, "x-request-id", *plan.request_headers.remove)
+    written = (*_OURS, *_FRAMING, "x-request-id", *plan.request_headers.remove)
     ours, claims = spellings(written), spellings((*written, *_CLAIMS))
     x_forwarded, forwarded = server.forwarded != "forwarded", server.forwarded != "x-forwarded"
 
@@ -47,10 +46,8 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
         headers = end_to_end(request.headers, drop=claims if request.way is None else ours)
         if "Max-Forwards" in headers and (left := hops_left(request)) is not None:
             headers["Max-Forwards"] = str(left - 1)
-        if upstream.host == "preserve":
-            headers["Host"] = request.host
-        elif upstream.host != "upstream":
-            headers["Host"] = upstream.host
+        if (host := upstream.host_for(request.host)) is not None:
+            headers["Host"] = host
         if x_forwarded:
             _tell_the_way(headers, request)
         if forwarded:
@@ -65,26 +62,6 @@ def request_headers(plan: ProxyPlan, upstream: UpstreamPlan, server: ServerPlan)
         return headers
 
     return make
-
-
-def spellings(names: Iterable[str]) -> frozenset[str]:
-    """Names and their other spellings with `_` for `-`: CGI and WSGI give a program X-User and X_User under one name.
-
-    So a client could write what we write, or take away (RFC 3875 §4.1.18).
-    """
-    found: set[str] = set()
-    for name in (*names, *_FRAMING):
-        parts = re.split("[-_]", name.lower())
-        if len(parts) > _PARTS:
-            found |= {"-".join(parts), "_".join(parts), name.lower()}
-        else:
-            ways = product("-_", repeat=len(parts) - 1)
-            found |= {"".join(chain.from_iterable(zip(parts, (*way, ""), strict=True))) for way in ways}
-    return frozenset(found)
-
-
-# Of a longer name not every mixture is looked for.
-_PARTS = 5
 
 
 def hops_left(request: Request) -> int | None:

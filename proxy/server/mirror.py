@@ -39,7 +39,7 @@ class Mirror:
     ) -> None:
         self._plan = plan
         self._upstream = upstream
-        self._host = upstream_plan.host
+        self._host_for = upstream_plan.host_for
         self._dropped = frozenset({"host", "x-mirrored"}) | _CREDENTIALS - set(upstream_plan.forward_headers)
         self._mark = ("X-Mirrored", server.id)
         self._route = route
@@ -69,10 +69,8 @@ class Mirror:
 
     def _headers(self, headers: Pairs, request: Request) -> Pairs:
         kept = [pair for pair in headers if pair[0].lower() not in self._dropped]
-        if self._host == "preserve":
-            kept.append(("Host", request.host))
-        elif self._host != "upstream":
-            kept.append(("Host", self._host))
+        if (host := self._host_for(request.host)) is not None:
+            kept.append(("Host", host))
         kept.append(self._mark)
         return kept
 

@@ -10,6 +10,7 @@ from proxy.message import (
     is_token,
     may_trail,
     query_values,
+    spellings,
 )
 
 
@@ -103,3 +104,7 @@ def test_what_waits_for_the_end_of_an_answer_waits_only_for_one_that_is_streamed
 def test_what_describes_a_message_cannot_stand_after_it() -> None:
     assert may_trail("X-Checksum")
     assert not any(map(may_trail, ["Content-Length", "transfer-encoding", "Set-Cookie", "Authorization", "Host"]))
+
+
+def test_of_a_long_name_the_common_spellings_are_known() -> None:
+    assert {"a-b-c-d-e-f", "a_b_c_d_e_f", "a-b_c-d-e-f"} <= spellings(["a-b_c-d-e-f"])

@@ -8,6 +8,7 @@ from proxy.message import Request, Response
 from proxy.plan.auth import Claims
 from proxy.policy.jws import TokenRefused
 from proxy.security.authenticate import authenticated, keep_private
+from proxy.security.credentials import AnsweredInstead
 
 
 def provider(result: Claims | Exception | None) -> Any:
@@ -41,6 +42,20 @@ async def test_an_error_of_one_provider_stands_only_where_no_other_knows(request
     with pytest.raises(Forbidden):
         await authenticated([provider(Forbidden("no")), provider(None)], ())(inner)(request_of())
     assert await authenticated([provider(Forbidden("no")), provider({"sub": "a"})], ())(inner)(request_of())
+
+
+async def test_an_answer_of_a_providers_own_stands_where_no_other_knows(request_of: Any) -> None:
+    page = AnsweredInstead(Response(302))
+    providers = [provider(page), provider(TokenRefused("bad")), provider(AnsweredInstead(Response(303)))]
+    assert await authenticated(providers, ())(inner)(request_of()) is page.response
+    assert (await authenticated([provider(page), provider({"sub": "a"})], ())(inner)(request_of())).status == 200
+
+
+async def test_what_a_provider_has_for_the_client_goes_with_the_answer(request_of: Any) -> None:
+    request = request_of()
+    request.told = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    response = await authenticated([provider({})], ())(inner)(request)
+    assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
 
 
 @pytest.mark.parametrize(

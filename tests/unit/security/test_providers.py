@@ -33,7 +33,9 @@ async def inner(request: Request) -> Response:
 
 
 async def test_every_type_has_its_challenge_and_any_one_will_do(request_of: Any) -> None:
-    layer = Providers(KeyRings(Background())).layer(AuthPlan(providers=(KEYS, USERS, TOKENS), headers=("X-Key",)))
+    layer = Providers(KeyRings(Background()), {}, {}, lambda event: None).layer(
+        AuthPlan(providers=(KEYS, USERS, TOKENS), headers=("X-Key",))
+    )
     assert (await layer(inner)(request_of(("X-Key", "1")))).headers["Vary"] == "X-Key"
     with pytest.raises(Unauthorized) as refused:
         await layer(inner)(request_of())

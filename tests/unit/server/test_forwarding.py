@@ -8,7 +8,7 @@ from proxy.errors import LoopDetected
 from proxy.expr.scope import Scope
 from proxy.loading import load
 from proxy.message import Request, Way
-from proxy.server.forwarding import port_of, request_headers, spellings
+from proxy.server.forwarding import port_of, request_headers
 
 
 class Forwarding:
@@ -72,10 +72,6 @@ def test_what_we_write_or_take_away_cannot_come_in_by_another_spelling(tmp_path:
     headers = forwarding(request_of("/", headers=given))
     assert headers["X-User"] == "ann"
     assert [name for name in headers if "_" in name] == ["X_Free"]
-
-
-def test_of_a_long_name_the_common_spellings_are_known() -> None:
-    assert {"a-b-c-d-e-f", "a_b_c_d_e_f", "a-b_c-d-e-f"} <= spellings(["a-b_c-d-e-f"])
 
 
 @pytest.mark.parametrize(
