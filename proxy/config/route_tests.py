@@ -29,6 +29,10 @@ class RequestOfTest(Strict):
     headers: dict[str, str] = Field(default_factory=dict)
     json_: Any = Field(default=None, alias="json")
     body: str | None = None
+    claims: dict[str, Any] | None = None
+    """Who asks, of a route with `auth`: no credential is needed then."""
+    client: str = "127.0.0.1"
+    """The address that it comes from."""
 
     @model_validator(mode="before")
     @classmethod

@@ -342,6 +342,10 @@ def _check_tests(route: Route, place: Place) -> None:
     """Stubs and counts name calls (or, of a pass-through, its upstream)."""
     known = list(route.calls or (_variants(route.proxy) if route.proxy is not None else ()))
     for index, test in enumerate(route.tests):
+        if test.request.claims is not None and route.auth is None:
+            (place / index / "request" / "claims").problem(
+                "claims-without-auth", f"anybody may ask route {route.name!r}", "leave claims out", at_key=True
+            )
         for part, names in (("stubs", test.stubs), ("expect", test.expect.calls)):
             for name in names:
                 if name not in known:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from proxy.config.auth import Auth
-from proxy.expr.scope import Vocabulary
+from proxy.expr.scope import Scope, Vocabulary
 from proxy.expr.urltemplate import compile_url_template
 from proxy.message import NEVER_FORWARDED, is_token
 from proxy.plan.auth import ForwardPlan
@@ -38,7 +38,7 @@ def compile_forward(name: str, auth: Auth, upstreams: frozenset[str], place: Pla
         here.problem("bad-target", "who decides is asked in one place", "it sees the path in X-Forwarded-Uri")
         return None
     try:
-        target = compile_url_template(path, Vocabulary()).render({})
+        target = compile_url_template(path, Vocabulary()).render(Scope())
     except Invalid as error:
         here.invalid(error)
         return None

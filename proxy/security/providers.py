@@ -1,7 +1,7 @@
 """From the plans of providers to the layer that asks them."""
 
 from collections.abc import Mapping
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from proxy.events import Observer
 from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, ProviderPlan
@@ -15,8 +15,27 @@ from proxy.service import Layer
 from proxy.upstream.exchange import Upstream
 
 
+def challenge(plan: ProviderPlan) -> str:
+    """What a 401 says of it (RFC 9110 §11.6.1); empty where the provider's own answers say it."""
+    match plan:
+        case ApiKeysPlan():
+            return f'ApiKey realm="{plan.name}"'
+        case BasicPlan():
+            return f'Basic realm="{plan.name}", charset="UTF-8"'
+        case JwtPlan():
+            return f'Bearer realm="{plan.name}"'
+        case ForwardPlan():
+            return ""
+
+
+class Gatekeeper(Protocol):
+    """What makes the layer of a route with `auth`."""
+
+    def layer(self, plan: AuthPlan) -> Layer: ...
+
+
 class Providers:
-    """Each provider once, with its challenge: routes share the tokens that were checked."""
+    """Each provider once: routes share the tokens that were checked."""
 
     def __init__(
         self,
@@ -29,29 +48,27 @@ class Providers:
         self._clients = clients
         self._upstreams = upstreams
         self._observer = observer
-        self._made: dict[str, tuple[Identify, str]] = {}
+        self._made: dict[str, Identify] = {}
 
     def layer(self, plan: AuthPlan) -> Layer:
         """The layer of a route with `auth`."""
-        return authenticated([self._of(one) for one in plan.providers], plan.headers)
+        return authenticated([(self._of(one), challenge(one)) for one in plan.providers], plan.headers)
 
-    def _of(self, plan: ProviderPlan) -> tuple[Identify, str]:
+    def _of(self, plan: ProviderPlan) -> Identify:
         if plan.name not in self._made:
             self._made[plan.name] = self._make(plan)
         return self._made[plan.name]
 
-    def _make(self, plan: ProviderPlan) -> tuple[Identify, str]:
+    def _make(self, plan: ProviderPlan) -> Identify:
         match plan:
             case ApiKeysPlan():
-                return api_keys(plan), f'ApiKey realm="{plan.name}"'
+                return api_keys(plan)
             case BasicPlan():
-                return basic(plan), f'Basic realm="{plan.name}", charset="UTF-8"'
+                return basic(plan)
             case JwtPlan():
-                ring = self._rings.of(plan.url) if plan.url is not None else None
-                return jwt(plan, ring), f'Bearer realm="{plan.name}"'
+                return jwt(plan, self._rings.of(plan.url) if plan.url is not None else None)
             case ForwardPlan():
-                # Its own answers say what would do.
                 upstream = self._upstreams[plan.upstream]
-                return forward(plan, self._clients[plan.upstream], upstream, self._observer), ""
+                return forward(plan, self._clients[plan.upstream], upstream, self._observer)
             case _:
                 assert_never(plan)

@@ -22,7 +22,7 @@ from proxy.policy.budget import Budget
 from proxy.security.allow import allowing
 from proxy.security.ip import from_allowed_addresses
 from proxy.security.keyring import KeyRings
-from proxy.security.providers import Providers
+from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action
@@ -56,6 +56,7 @@ class Services(dict[str, Service]):
         counts: AllCounts | None = None,
         rings: KeyRings | None = None,
         chance: Random | None = None,
+        providers: Gatekeeper | None = None,
     ) -> None:
         super().__init__()
         addresses = {
@@ -69,7 +70,7 @@ class Services(dict[str, Service]):
         self._background = Background() if background is None else background
         self._counts = {} if counts is None else counts
         rings = KeyRings(self._background) if rings is None else rings
-        self._providers = Providers(rings, clients, plan.upstreams, observer)
+        self._providers = providers or Providers(rings, clients, plan.upstreams, observer)
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan

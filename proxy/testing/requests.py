@@ -23,9 +23,14 @@ def _piece(segment: Literal | Param, values: Mapping[str, str]) -> str:
 
 
 def single_request(
-    method: str, target: str, headers: Iterable[tuple[str, ...]], body: bytes, received_at: float | None = None
+    method: str,
+    target: str,
+    headers: Iterable[tuple[str, ...]],
+    body: bytes,
+    received_at: float | None = None,
+    client_ip: str = "127.0.0.1",
 ) -> Request:
-    """A request as an adapter would make it, from this machine."""
+    """A request as an adapter would make it; from this machine, unless said."""
     given: CIMultiDict[Any] = CIMultiDict({"Host": "localhost"})
     for name, value in headers:
         given[name] = value
@@ -41,7 +46,7 @@ def single_request(
         headers=CIMultiDictProxy(given),
         read_body=read_body,
         id="try",
-        client_ip="127.0.0.1",
+        client_ip=client_ip,
         client_port=0,
         scheme="http",
         host=str(given["Host"]),

@@ -17,6 +17,7 @@ from proxy.server.dispatch import dispatch
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
 from proxy.testing.compare import differences
+from proxy.testing.identity import Said
 from proxy.testing.requests import single_request
 from proxy.testing.stubs import StubUpstream, only
 from proxy.testing.virtual import Deadlock, run_virtually
@@ -53,7 +54,8 @@ def run_test(plan: Plan, route: RoutePlan, test: RouteTest) -> Result:
 async def _run(plan: Plan, route: RoutePlan, test: RouteTest) -> list[str]:
     alone = only(plan, route)
     stubs = {name: StubUpstream(name, test.stubs.get(name, ())) for name in alone.upstreams}
-    serving = _Serving(plan, Services(alone, stubs, lambda event: None, chance=Random(0)), route.name)
+    services = Services(alone, stubs, lambda event: None, chance=Random(0), providers=Said(test.request.claims))
+    serving = _Serving(plan, services, route.name)
     crashes: list[str] = []
     service = build_server_stack(
         dispatch(lambda: serving), lambda event: None, lambda request: crashes.append("it crashed; this is a defect")
@@ -92,7 +94,7 @@ def make_request(test: RouteTest) -> Request:
     given = test.request
     body = encode_json(given.json_) if "json_" in given.model_fields_set else (given.body or "").encode()
     now = asyncio.get_running_loop().time()
-    return single_request(given.method, given.path, given.headers.items(), body, now)
+    return single_request(given.method, given.path, given.headers.items(), body, now, given.client)
 
 
 def _unexpected(stubs: Mapping[str, StubUpstream]) -> list[str]:

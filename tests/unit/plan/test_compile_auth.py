@@ -68,6 +68,7 @@ def test_what_cannot_be_a_provider(auth: str, code: str, tmp_path: Path) -> None
         ("auth: [a, b], reply: {body: hi}", "unknown-auth"),
         ("auth: [], reply: {body: hi}", "missing-key"),
         ("reply: {body: $.claims.sub}", "claims-without-auth"),
+        ("reply: {}, tests: [{name: t, request: {path: /, claims: {}}}]", "claims-without-auth"),
         ("reply: {}, allow: 'claims.sub == \"x\"'", "unknown-root"),
         ("auth: a, reply: {}, allow: 'body.x == 1'", "unknown-root"),
         ("auth: a, reply: {}, allow: 'x =='", "bad-cel"),

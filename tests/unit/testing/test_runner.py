@@ -94,3 +94,28 @@ def test_a_request_for_another_route_fails_its_test(tmp_path: Path) -> None:
     plan: Any = load(str(tmp_path / "routes.yaml"), {}).plan
     (result,) = run_tests(plan, "page")
     assert result.failures == ["GET /fixed is for route 'fixed'"]
+
+
+GATED = """
+version: 1
+auth: {shop: {type: jwt, jwks: "https://idp.example.com/keys", audience: shop}}
+routes:
+  - name: mine
+    match: GET /mine
+    auth: shop
+    allow: "'buyer' in claims.roles"
+    ip: {deny: [192.0.2.0/24]}
+    reply: {body: $.claims.sub}
+    tests:
+      - {name: a buyer, request: {path: /mine, claims: {sub: ann, roles: [buyer]}}, expect: {body: ann}}
+      - {name: another, request: {path: /mine, claims: {sub: bob, roles: []}}, expect: {status: 403}}
+      - {name: nobody, request: /mine, expect: {status: 401, headers: {WWW-Authenticate: 'Bearer realm="shop"'}}}
+      - {name: from there, request: {path: /mine, client: 192.0.2.7, claims: {}}, expect: {status: 403}}
+"""
+
+
+def test_a_test_says_who_asks_and_from_where(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text(GATED)
+    plan = load(str(tmp_path / "routes.yaml"), {}).plan
+    assert plan is not None
+    assert [result.failures for result in run_tests(plan)] == [[], [], [], []]
