@@ -38,7 +38,7 @@ def compile_forward(name: str, auth: Auth, upstreams: frozenset[str], place: Pla
         here.problem("bad-target", "who decides is asked in one place", "it sees the path in X-Forwarded-Uri")
         return None
     try:
-        target = compile_url_template(path, Vocabulary()).render(Scope())
+        target = compile_url_template(path, Vocabulary()).render(Scope({}))
     except Invalid as error:
         here.invalid(error)
         return None
