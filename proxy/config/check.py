@@ -18,7 +18,8 @@ from proxy.config.upstreams import Upstream, Url
 from proxy.problems import Path, Place, Problem, Span, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
-_IN_INCLUDES = frozenset({"version", "include", "upstreams", "routes"})
+_IN_INCLUDES = frozenset({"version", "include", "upstreams", "auth", "routes"})
+_NAMED = {"upstreams": "upstream", "auth": "provider"}
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Checked:
 
 
 def merge_documents(root: Node, included: Plains[Node], problems: list[Problem]) -> Mapping | None:
-    """One document of all files: upstreams and routes of the included ones are added to the root's."""
+    """One document of all files: upstreams, providers and routes of the included ones are added to the root's."""
     documents = [_as_mapping(node, problems) for node in (root, *included)]
     first = documents[0]
     if first is None:
@@ -62,11 +63,11 @@ def _add_document(merged: Mapping, document: Mapping, problems: list[Problem]) -
             problems.append(
                 Problem(span=span, code="unknown-key", message=f"{key!r} cannot stand in an included file", hint=hint)
             )
-        elif _is_null(node) and key in ("upstreams", "routes"):
+        elif _is_null(node) and key in _SHAPES:
             continue
-        elif key == "upstreams" and isinstance(node, Mapping):
-            if _extends(merged, "upstreams", Mapping):
-                _add_upstreams(merged, node, problems)
+        elif key in _NAMED and isinstance(node, Mapping):
+            if _extends(merged, key, Mapping):
+                _add_named(merged, key, node, problems)
         elif key == "routes" and isinstance(node, Sequence):
             if _extends(merged, "routes", Sequence):
                 existing = merged.entries.get("routes")
@@ -84,7 +85,7 @@ def _add_document(merged: Mapping, document: Mapping, problems: list[Problem]) -
             )
 
 
-_SHAPES = {"upstreams": "a mapping", "routes": "a list"}
+_SHAPES = {"upstreams": "a mapping", "auth": "a mapping", "routes": "a list"}
 
 
 def _is_null(node: Node) -> bool:
@@ -102,13 +103,13 @@ def _is_include(node: Node) -> bool:
     return all(isinstance(item, Scalar) and isinstance(item.value, str) for item in items)
 
 
-def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> None:
-    existing = merged.entries.get("upstreams")
+def _add_named(merged: Mapping, kind: str, node: Mapping, problems: list[Problem]) -> None:
+    existing = merged.entries.get(kind)
     entries, keys = (dict(existing.entries), dict(existing.keys)) if isinstance(existing, Mapping) else ({}, {})
     for name, inner in node.entries.items():
         if name in entries:
             first = entries[name]
-            message = f"upstream {name!r} is declared twice"
+            message = f"{_NAMED[kind]} {name!r} is declared twice"
             span = Span(node.file, *node.keys[name])
             problems.append(
                 Problem(
@@ -120,8 +121,8 @@ def _add_upstreams(merged: Mapping, node: Mapping, problems: list[Problem]) -> N
             )
             continue
         entries[name], keys[name] = inner, node.keys[name]
-    merged.entries["upstreams"] = Mapping(node.file, node.line, node.column, entries, keys)
-    merged.keys.setdefault("upstreams", (node.line, node.column))
+    merged.entries[kind] = Mapping(node.file, node.line, node.column, entries, keys)
+    merged.keys.setdefault(kind, (node.line, node.column))
 
 
 def check_document(document: Mapping, file: str, found: list[Problem]) -> Checked | None:

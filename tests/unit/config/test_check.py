@@ -88,6 +88,21 @@ def test_included_upstreams_and_routes_are_added() -> None:
     assert [item.value for item in merged.entries["routes"].items] == [1, 2, 3]  # type: ignore[union-attr]
 
 
+def test_included_providers_are_added_and_have_their_names_once() -> None:
+    problems: list[Problem] = []
+    merged = merge_documents(
+        parse("version: 1\nauth: {a: {type: basic}}"),
+        [parse("auth: {b: {type: basic}, a: {type: jwt}}", "x.yaml"), parse("auth: [1]", "y.yaml")],
+        problems,
+    )
+    assert merged is not None
+    assert list(merged.entries["auth"].entries) == ["a", "b"]  # type: ignore[union-attr]
+    assert [f"{one.span.file}: {one.message}" for one in problems] == [
+        "x.yaml: provider 'a' is declared twice",
+        "y.yaml: auth is a mapping",
+    ]
+
+
 def test_what_an_included_file_may_not_say_is_a_problem_in_that_file() -> None:
     problems: list[Problem] = []
     merge_documents(parse("version: 1"), [parse("server: {}\nroutez: []", "x.yaml"), parse("[1]", "y.yaml")], problems)
