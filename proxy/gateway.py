@@ -24,8 +24,8 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
-from proxy.security.keyring import KeyRings
 from proxy.security.ratelimit import AllCounts
+from proxy.security.sources import Sources
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter
 from proxy.server.dispatch import dispatch
@@ -66,14 +66,14 @@ class Generation:
         answers: Store | None = None,
         background: Background | None = None,
         counts: AllCounts | None = None,
-        rings: KeyRings | None = None,
+        sources: Sources | None = None,
     ) -> None:
         self.number = number
         self.plan = plan
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts, rings)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts, sources)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self.certificates = None if plan.server.tls is None else make_certificates(plan.server.tls)
@@ -133,7 +133,7 @@ class Gateway:
         self._answers: Store = LocalStore(self._store)
         self._answers_in: tuple[str | None, float] = (None, 0.0)
         self._background = Background()
-        self._rings = KeyRings(self._background)
+        self._sources = Sources(self._background)
         self._loading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._current: Generation | None = None
@@ -232,7 +232,7 @@ class Gateway:
             self._answers,
             self._background,
             self._keep_counts(plan),
-            self._rings,
+            self._sources,
         )
         if old is not None:
             retiring = self._retire(old, left)
@@ -269,6 +269,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await self._background.close()
+        await self._sources.close()
         await self._answers.close()
         await self._registry.close()
 

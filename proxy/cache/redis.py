@@ -59,7 +59,7 @@ class RedisStore:
 
     def __init__(self, url: str, timeout_s: float, observer: Observer, *, prefix: str = "proxy-composer:") -> None:
         # Its own annotations leave open whether answers are text; ours are bytes.
-        self._redis: Any = _connect(url)
+        self._redis: Any = connect(url)
         self._timeout_s = timeout_s
         self._observer = observer
         self._prefix = prefix
@@ -176,7 +176,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _connect(url: str) -> "Redis":
+def connect(url: str) -> "Redis":
     """A client that opens its first connection when it is first used."""
     from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 – an extra, loaded by whom it serves
     from redis.asyncio.retry import Retry  # noqa: PLC0415

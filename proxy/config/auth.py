@@ -33,6 +33,10 @@ class Auth(Strict):
     """Of `jwt`: the cookie where it stands, instead of a header."""
     keys: dict[str, Secret] | None = None
     """Of `api_key`: by the name of whose they are."""
+    redis: str | None = None
+    """Of `api_key`: a Redis or Valkey that knows more keys: `<prefix><SHA-256 in hex>` → claims as JSON."""
+    prefix: str | None = None
+    """Of `api_key`: what their names there begin with; `proxy-composer:key:` unless said."""
     users: dict[str, Secret] | None = None
     """Of `basic`: by user name."""
     jwks: str | dict[str, Any] | None = None
@@ -48,7 +52,7 @@ class Auth(Strict):
     leeway: Seconds | None = None
     """Of `jwt`: by how much clocks may differ; 30s unless said."""
     refresh: Seconds | None = None
-    """Of `jwt`: how old keys get before they are fetched anew; 10m unless said."""
+    """How old keys get before they are asked for anew: of `jwt` 10m unless said, in the Redis of `api_key` 10s."""
     cooldown: Seconds | None = None
     """Of `jwt`: a key that nobody knows makes them fetched at most this often; 30s unless said."""
     to: str | None = None
@@ -62,4 +66,4 @@ class Auth(Strict):
     claims: dict[str, str] | None = None
     """Of `forward`: what `$.claims` has, by the header of the answer that says it."""
     timeout: Seconds | None = None
-    """Of `forward`: how long it may take; 5s unless said."""
+    """How long that may take: of `forward` 5s unless said, of the Redis of `api_key` 100ms."""

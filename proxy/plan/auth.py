@@ -11,12 +11,25 @@ Claims = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeysPlan:
-    """Keys in a header or a query parameter. `holders`: the key's SHA-256 → the claims of whose it is."""
+    """Keys in a header or a query parameter. `holders`: the key's SHA-256 → the claims of whose it is. `stored`: where
+    more of them are.
+    """
 
     name: str
     header: str | None
     query: str | None
     holders: Mapping[bytes, Claims] = field(repr=False)
+    stored: "StoredKeysPlan | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKeysPlan:
+    """A Redis of keys: `prefix` and the SHA-256 in hex → claims as JSON, believed for `refresh_s`."""
+
+    url: str = field(repr=False)
+    prefix: str
+    timeout_s: float
+    refresh_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,15 +16,26 @@ from proxy.expr.cel import compile_cel
 from proxy.expr.scope import REQUEST_ROOTS, Vocabulary
 from proxy.merge.shape import warn_of_constant
 from proxy.message import is_token
-from proxy.plan.auth import AllowPlan, ApiKeysPlan, AuthPlan, BasicPlan, Claims, ForwardPlan, JwtPlan, ProviderPlan
+from proxy.plan.auth import (
+    AllowPlan,
+    ApiKeysPlan,
+    AuthPlan,
+    BasicPlan,
+    Claims,
+    ForwardPlan,
+    JwtPlan,
+    ProviderPlan,
+    StoredKeysPlan,
+)
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.compile_forward import compile_forward
 from proxy.plan.nodes import Action
+from proxy.plan.stores import check_redis
 from proxy.policy.jws import ALGORITHMS, DEFAULT_ALGORITHMS, InvalidKeySet, parse_key_set
 from proxy.problems import Invalid, Place, did_you_mean
 
 _KEYS = {
-    "api_key": {"header", "query", "keys"},
+    "api_key": {"header", "query", "keys", "redis", "prefix", "refresh", "timeout"},
     "basic": {"users"},
     "jwt": {
         *("header", "cookie", "jwks", "algorithms", "issuer", "audience", "scopes"),
@@ -145,11 +156,11 @@ def _claims(name: str, one: Secret) -> Claims:
 def _api_keys(name: str, auth: Auth, place: Place) -> ApiKeysPlan | None:
     if auth.query is not None and auth.header is not None:
         (place / "query").problem("conflicting-keys", "a key stands in a header or in the query", "", at_key=True)
-    if not auth.keys:
+    if not auth.keys and auth.redis is None:
         place.problem("missing-key", "'keys' is missing", "write keys: {<name>: {sha256: …}}")
         return None
     holders: dict[bytes, Claims] = {}
-    for holder, one in auth.keys.items():
+    for holder, one in (auth.keys or {}).items():
         if (digest := _digest(one, place / "keys" / holder)) is None:
             continue
         if digest in holders:
@@ -157,7 +168,23 @@ def _api_keys(name: str, auth: Auth, place: Place) -> ApiKeysPlan | None:
             (place / "keys" / holder).problem("duplicate-key", what, "give each their own", at_key=True)
         holders[digest] = _claims(holder, one)
     header = (auth.header or "X-API-Key") if auth.query is None else None
-    return ApiKeysPlan(name=name, header=header, query=auth.query, holders=holders)
+    return ApiKeysPlan(name=name, header=header, query=auth.query, holders=holders, stored=_stored_keys(auth, place))
+
+
+def _stored_keys(auth: Auth, place: Place) -> StoredKeysPlan | None:
+    if auth.redis is None:
+        for key in sorted(auth.model_fields_set & {"prefix", "refresh", "timeout"}):
+            (place / key).problem(
+                "conflicting-keys", f"{key!r} is about keys in a Redis", "write redis: …", at_key=True
+            )
+        return None
+    check_redis(auth.redis, "keys", "write redis://host:6379/0", place / "redis")
+    return StoredKeysPlan(
+        url=auth.redis,
+        prefix="proxy-composer:key:" if auth.prefix is None else auth.prefix,
+        timeout_s=0.1 if auth.timeout is None else auth.timeout,
+        refresh_s=10.0 if auth.refresh is None else auth.refresh,
+    )
 
 
 def _basic(name: str, auth: Auth, place: Place) -> BasicPlan | None:

@@ -1,8 +1,6 @@
 """`cache` of a route → a `RouteCachePlan`, and where answers are kept."""
 
 from hashlib import blake2b
-from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from proxy.config.model import Config, Route, RouteCache
 from proxy.config.server import Server
@@ -14,6 +12,7 @@ from proxy.plan.compile_auth import credential_sources
 from proxy.plan.fields import compile_query, optional
 from proxy.plan.nodes import Action, CompositePlan, RouteCachePlan
 from proxy.plan.proxying import ProxyPlan
+from proxy.plan.stores import check_redis
 from proxy.policy.freshness import Wishes
 from proxy.problems import Place
 
@@ -106,19 +105,5 @@ def _identity(route: Route, action: ProxyPlan | CompositePlan, config: Config) -
 
 def check_store(server: Server, place: Place) -> None:
     """Whether `cache_store` can be used."""
-    store = server.cache_store
-    if store == "memory":
-        return
-    hint = "write memory, or redis://host:6379/0"
-    try:
-        parts = urlsplit(store)
-        valid = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        # Not repeated: it may hold a password.
-        place.problem("bad-url", "this is not where answers can be kept", hint)
-    elif find_spec("redis") is None:
-        place.problem(
-            "missing-extra", "a Redis needs a package that is not installed", "pip install 'proxy-composer[redis]'"
-        )
+    if server.cache_store != "memory":
+        check_redis(server.cache_store, "answers", "write memory, or redis://host:6379/0", place)

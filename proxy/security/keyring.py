@@ -93,16 +93,3 @@ async def _get(url: str) -> bytes:
             if len(body) > _MAX_BYTES:
                 raise InvalidKeySet("the document is too large")
         return bytes(body)
-
-
-class KeyRings:
-    """One ring for each URL, kept over a reload: a new configuration does not forget keys while the issuer is away."""
-
-    def __init__(self, background: Background) -> None:
-        self._background = background
-        self._rings: dict[str, KeyRing] = {}
-
-    def of(self, url: str) -> KeyRing:
-        if url not in self._rings:
-            self._rings[url] = KeyRing(url, self._background)
-        return self._rings[url]

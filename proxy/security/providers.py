@@ -10,7 +10,7 @@ from proxy.security.authenticate import authenticated
 from proxy.security.credentials import Identify, api_keys, basic
 from proxy.security.forward import forward
 from proxy.security.jwt import jwt
-from proxy.security.keyring import KeyRings
+from proxy.security.sources import Sources
 from proxy.service import Layer
 from proxy.upstream.exchange import Upstream
 
@@ -39,12 +39,12 @@ class Providers:
 
     def __init__(
         self,
-        rings: KeyRings,
+        sources: Sources,
         clients: Mapping[str, Upstream],
         upstreams: Mapping[str, UpstreamPlan],
         observer: Observer,
     ) -> None:
-        self._rings = rings
+        self._sources = sources
         self._clients = clients
         self._upstreams = upstreams
         self._observer = observer
@@ -62,11 +62,11 @@ class Providers:
     def _make(self, plan: ProviderPlan) -> Identify:
         match plan:
             case ApiKeysPlan():
-                return api_keys(plan)
+                return api_keys(plan, None if plan.stored is None else self._sources.store(plan.stored).find)
             case BasicPlan():
                 return basic(plan)
             case JwtPlan():
-                return jwt(plan, self._rings.of(plan.url) if plan.url is not None else None)
+                return jwt(plan, self._sources.ring(plan.url) if plan.url is not None else None)
             case ForwardPlan():
                 upstream = self._upstreams[plan.upstream]
                 return forward(plan, self._clients[plan.upstream], upstream, self._observer)

@@ -21,9 +21,9 @@ from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
 from proxy.security.allow import allowing
 from proxy.security.ip import from_allowed_addresses
-from proxy.security.keyring import KeyRings
 from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
+from proxy.security.sources import Sources
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.mirror import Mirror
@@ -54,7 +54,7 @@ class Services(dict[str, Service]):
         answers: Store | None = None,
         background: Background | None = None,
         counts: AllCounts | None = None,
-        rings: KeyRings | None = None,
+        sources: Sources | None = None,
         chance: Random | None = None,
         providers: Gatekeeper | None = None,
     ) -> None:
@@ -69,8 +69,8 @@ class Services(dict[str, Service]):
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
         self._counts = {} if counts is None else counts
-        rings = KeyRings(self._background) if rings is None else rings
-        self._providers = providers or Providers(rings, clients, plan.upstreams, observer)
+        sources = Sources(self._background) if sources is None else sources
+        self._providers = providers or Providers(sources, clients, plan.upstreams, observer)
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
         self._plan = plan

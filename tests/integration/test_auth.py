@@ -13,6 +13,7 @@ from aiohttp import ClientSession, DummyCookieJar, web
 from aiohttp.test_utils import RawTestServer
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from proxy.cache.redis import connect
 from tests.unit.security.issuer import Issuer, issuing
 
 CONFIG = """
@@ -152,3 +153,27 @@ async def test_a_condition_lets_in_only_for_whom_it_is_true(world: Any) -> None:
         status, problem, _ = await world.get("/staff", world.token(roles=roles))
         assert (status, problem["code"]) == (403, "forbidden")
     assert (await world.get("/staff"))[0] == 401
+
+
+async def test_keys_in_a_redis_are_given_out_and_taken_back(serving: Any, tmp_path: Path, real_redis: Any) -> None:
+    store = connect(real_redis.url)
+    (tmp_path / "routes.yaml").write_text(
+        "version: 1\n"
+        f"auth: {{partners: {{type: api_key, redis: '{real_redis.url}', refresh: 1ms, timeout: 2s}}}}\n"
+        "routes: [{name: me, match: GET /me, auth: partners, reply: {body: $.claims}}]\n"
+    )
+    name = f"proxy-composer:key:{hashlib.sha256(b'the-key').hexdigest()}"
+    async with serving(tmp_path / "routes.yaml") as url, ClientSession() as session:
+
+        async def ask(key: str) -> tuple[int, Any]:
+            async with session.get(f"{url}/me", headers={"X-API-Key": key}) as response:
+                return response.status, await response.json(content_type=None)
+
+        assert (await ask("the-key"))[0] == 401
+        await store.set(name, b'{"sub": "acme", "plan": "gold"}')
+        assert await ask("the-key") == (200, {"sub": "acme", "plan": "gold"})
+        await real_redis.stop()
+        assert (await ask("the-key"))[0] == 200
+        status, problem = await ask("another")
+        assert (status, problem["code"]) == (503, "keys_unavailable")
+        await store.aclose()

@@ -61,6 +61,15 @@ def test_what_cannot_be_a_provider(auth: str, code: str, tmp_path: Path) -> None
     assert [problem.code for problem in loaded(tmp_path, auth).problems] == [code]
 
 
+def test_keys_may_be_in_a_redis(tmp_path: Path) -> None:
+    plan = loaded(tmp_path, "{type: api_key, redis: 'redis://:pw@h'}").plan.routes[0].auth.providers[0]
+    assert (plan.stored.prefix, plan.stored.timeout_s, plan.stored.refresh_s) == ("proxy-composer:key:", 0.1, 10)
+    assert "pw" not in repr(plan)
+    assert [problem.code for problem in loaded(tmp_path, "{type: api_key, redis: h}").problems] == ["bad-url"]
+    alone = "{type: api_key, keys: {x: {secret: s}}, prefix: x}"
+    assert [problem.code for problem in loaded(tmp_path, alone).problems] == ["conflicting-keys"]
+
+
 @pytest.mark.parametrize(
     "route,code",
     [

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from proxy.plan import compile_route_cache
 from proxy.policy.freshness import Wishes
 
 HEAD = (
@@ -105,10 +104,3 @@ def test_only_answers_to_get_are_kept(codes_of: Any) -> None:
 )
 def test_where_answers_are_kept_is_memory_or_a_redis(store: str, codes: list[str], codes_of: Any) -> None:
     assert codes_of(f"version: 1\nserver: {{cache_store: '{store}'}}\n") == codes
-
-
-def test_a_redis_without_its_package_is_a_problem_that_says_what_to_install(
-    codes_of: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compile_route_cache, "find_spec", lambda name: None)
-    assert codes_of("version: 1\nserver: {cache_store: 'redis://h'}\n") == ["missing-extra"]

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from proxy.background import Background
-from proxy.security.keyring import KeyRing, KeyRings
+from proxy.security.keyring import KeyRing
 
 
 class Clock:
@@ -94,9 +94,3 @@ async def test_who_goes_away_does_not_end_it_for_the_others(issuer: Any) -> None
             await asyncio.sleep(0)
             first.cancel()
         assert len(ring.keys) == 1
-
-
-def test_there_is_one_ring_for_each_url() -> None:
-    rings = KeyRings(Background())
-    assert rings.of("http://a/") is rings.of("http://a/")
-    assert rings.of("http://a/") is not rings.of("http://b/")

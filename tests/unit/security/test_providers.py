@@ -7,8 +7,8 @@ from proxy.background import Background
 from proxy.errors import Unauthorized
 from proxy.message import Request, Response
 from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, JwtPlan
-from proxy.security.keyring import KeyRings
 from proxy.security.providers import Providers
+from proxy.security.sources import Sources
 
 KEYS = ApiKeysPlan(name="k", header="X-Key", query=None, holders={sha256(b"1").digest(): {"sub": "a"}})
 USERS = BasicPlan(name="b", users={})
@@ -33,7 +33,7 @@ async def inner(request: Request) -> Response:
 
 
 async def test_every_type_has_its_challenge_and_any_one_will_do(request_of: Any) -> None:
-    layer = Providers(KeyRings(Background()), {}, {}, lambda event: None).layer(
+    layer = Providers(Sources(Background()), {}, {}, lambda event: None).layer(
         AuthPlan(providers=(KEYS, USERS, TOKENS), headers=("X-Key",))
     )
     assert (await layer(inner)(request_of(("X-Key", "1")))).headers["Vary"] == "X-Key"

@@ -1,0 +1,32 @@
+"""Where credentials are known from: kept over a reload, so that an outage just then forgets nobody."""
+
+from proxy.background import Background
+from proxy.plan.auth import StoredKeysPlan
+from proxy.security.keyring import KeyRing
+from proxy.security.keystore import KeyStore
+
+
+class Sources:
+    """One ring for each URL of an issuer's keys, one store for each place of API keys."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._rings: dict[str, KeyRing] = {}
+        self._stores: dict[StoredKeysPlan, KeyStore] = {}
+
+    def ring(self, url: str) -> KeyRing:
+        """The keys of an issuer."""
+        if url not in self._rings:
+            self._rings[url] = KeyRing(url, self._background)
+        return self._rings[url]
+
+    def store(self, plan: StoredKeysPlan) -> KeyStore:
+        """The API keys of a Redis."""
+        if plan not in self._stores:
+            self._stores[plan] = KeyStore(plan)
+        return self._stores[plan]
+
+    async def close(self) -> None:
+        """Close what is open."""
+        for store in self._stores.values():
+            await store.close()
