@@ -87,7 +87,7 @@ class Request(Struct, kw_only=True):
     parameters and its `max_body`. `read_body` gives the whole body within that limit. `open_body` is for who can send
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
     `can_switch`: the client's connection could go over to another protocol. `way` is None unless the peer is trusted.
-    `claims` is what is known of who asks, of a route with `auth`; `told` are fields for the answer, from who knew it.
+    `claims` is what is known of who asks, of a route with `auth`; `told` are fields for its answer, whatever that is.
     """
 
     method: str

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from proxy.config.auth import Auth, Names
 from proxy.config.calls import Call, Retry
+from proxy.config.cors import Cors
 from proxy.config.fields import Bytes, Cel, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
 from proxy.config.ip import IpRules
 from proxy.config.proxying import ProxyAction
@@ -138,6 +139,8 @@ class Route(Strict):
     """By status (404) or class of statuses (5xx), for errors of the upstream and of the gateway; of calls and proxy."""
     cache: RouteCache | None = None
     """Keep whole answers, of `proxy` or of `calls`."""
+    cors: Cors | None = None
+    """Pages of which origins may read its answers."""
     ip: IpRules | None = None
     """From where it may be asked."""
     rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
@@ -166,6 +169,7 @@ class RouteDefaults(Strict):
     max_body: Bytes | None = None
     max_items: int | None = Field(default=None, ge=1)
     errors: Errors | None = None
+    cors: Cors | None = None
     ip: IpRules | None = None
     error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
 

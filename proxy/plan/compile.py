@@ -17,16 +17,18 @@ from proxy.config.server import Server
 from proxy.config.upstreams import Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
-from proxy.plan.auth import ProviderPlan
+from proxy.plan.auth import AuthPlan, ProviderPlan
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
 from proxy.plan.compile_auth import check_claims_known, compile_allow, compile_auth, compile_providers
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
+from proxy.plan.compile_cors import compile_cors
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_ratelimit import compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
+from proxy.plan.cors import CorsPlan
 from proxy.plan.ip import compile_ip
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
@@ -249,10 +251,16 @@ def _compile_route(
         rate_limits=rate_limits,
         ip=compile_ip(route.ip if route.ip is not None else config.defaults.route.ip, place / "ip"),
         auth=auth,
+        cors=_compile_cors(route, config, auth, place),
         allow=compile_allow(route, names, place / "allow"),
         span=place.span(),
     )
     return _Compiled(rule, plan, place)
+
+
+def _compile_cors(route: Route, config: Config, auth: AuthPlan | None, place: Place) -> CorsPlan | None:
+    own = "cors" in route.model_fields_set
+    return compile_cors(route.cors if own else config.defaults.route.cors, auth, place / "cors")
 
 
 def _compile_match(route: Route, place: Place) -> MatchRule | None:

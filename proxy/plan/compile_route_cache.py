@@ -17,7 +17,7 @@ from proxy.policy.freshness import Wishes
 from proxy.problems import Place
 
 # What does not change what a route answers.
-_BESIDE = {"tests", "summary", "tags", "timeout", "max_body", "cache"}
+_BESIDE = {"tests", "summary", "tags", "timeout", "max_body", "cache", "cors"}
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 
 

@@ -11,6 +11,7 @@ from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
 from proxy.plan.auth import AllowPlan, AuthPlan
+from proxy.plan.cors import CorsPlan
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.ip import IpPlan
@@ -199,6 +200,7 @@ class RoutePlan:
     rate_limits: tuple[RateLimitPlan, ...] = ()
     auth: AuthPlan | None = None
     allow: AllowPlan | None = None
+    cors: CorsPlan | None = None
     span: Span = field(compare=False, repr=False)
 
 

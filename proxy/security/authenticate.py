@@ -41,8 +41,6 @@ def authenticated(providers: Sequence[tuple[Identify, str]], headers: tuple[str,
                     return instead
                 raise _unauthorized([challenge for _, challenge in providers if challenge], refused)
             response = await inner(request)
-            if request.told is not None:
-                response.headers.extend(request.told)
             keep_private(response, headers)
             return response
 

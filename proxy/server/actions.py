@@ -25,6 +25,7 @@ from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
 from proxy.security.sources import Sources
 from proxy.server.cached import SAFE, cached, forgetting
+from proxy.server.cors import cross_origin
 from proxy.server.fixed import redirect_action, reply_action
 from proxy.server.mirror import Mirror
 from proxy.server.pages import error_pages
@@ -91,6 +92,7 @@ class Services(dict[str, Service]):
         """What stands before a route. Outermost first, of the whole order: error pages, cors, ip, authenticate, allow,
         rate limit, validate, cache, action."""
         return (
+            cross_origin(route.cors),
             from_allowed_addresses(route.ip),
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,

@@ -10,7 +10,8 @@ from multidict import CIMultiDict
 from proxy.errors import BadRequest, MethodNotAllowed
 from proxy.message import Request, Response
 from proxy.plan.nodes import RoutePlan
-from proxy.plan.routing import Options, Router
+from proxy.plan.routing import Found, Options, Router
+from proxy.server.cors import preflight
 from proxy.service import Service
 from proxy.target import normalise
 
@@ -60,6 +61,8 @@ async def _serve_in(generation: Serving, request: Request) -> Response:
     if target.path == "*":
         return Response(204, CIMultiDict({"Allow": ", ".join(METHODS)}))
     found = generation.router.find(request.method, target.path, host_name(request.host), request.headers, target.query)
+    if request.method == "OPTIONS" and (answer := _preflight(generation, request, found)) is not None:
+        return answer
     if isinstance(found, Options):
         return Response(204, CIMultiDict({"Allow": ", ".join(found.allow)}))
     if request.method == "TRACE" and "TRACE" not in found.value.methods:
@@ -69,6 +72,20 @@ async def _serve_in(generation: Serving, request: Request) -> Response:
     request.params = found.params
     request.max_body = found.value.max_body
     return await generation.services[found.value.name](request)
+
+
+def _preflight(generation: Serving, request: Request, found: Found[RoutePlan] | Options) -> Response | None:
+    """The answer to a preflight (Fetch §3.2.2), if the route of the method that it asks for has `cors`."""
+    method = request.headers.get("Access-Control-Request-Method")
+    if method is None or "Origin" not in request.headers:
+        return None
+    if isinstance(found, Options) and method not in found.allow:
+        return None
+    asked = generation.router.find(method, request.path, host_name(request.host), request.headers, request.query)
+    if isinstance(asked, Options) or asked.value.cors is None:
+        return None
+    request.route = asked.value.name
+    return preflight(asked.value.cors, request, method)
 
 
 class BrokenHost(BadRequest):

@@ -48,12 +48,15 @@ def rescue(log_unexpected: Callable[[Request], None]) -> Layer:
     def layer(inner: Service) -> Callable[[Request], Awaitable[Response]]:
         async def rescued(request: Request) -> Response:
             try:
-                return await inner(request)
+                response = await inner(request)
             except GatewayError as error:
-                return problem_response(error, request)
+                response = problem_response(error, request)
             except Exception:  # the edge: whatever was not foreseen ends here
                 log_unexpected(request)
-                return problem_response(GatewayError("something went wrong here"), request)
+                response = problem_response(GatewayError("something went wrong here"), request)
+            if request.told is not None:
+                response.headers.extend(request.told)
+            return response
 
         return rescued
 

@@ -51,13 +51,6 @@ async def test_an_answer_of_a_providers_own_stands_where_no_other_knows(request_
     assert (await authenticated([provider(page), provider({"sub": "a"})], ())(inner)(request_of())).status == 200
 
 
-async def test_what_a_provider_has_for_the_client_goes_with_the_answer(request_of: Any) -> None:
-    request = request_of()
-    request.told = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-    response = await authenticated([provider({})], ())(inner)(request)
-    assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
-
-
 @pytest.mark.parametrize(
     "said,kept",
     [

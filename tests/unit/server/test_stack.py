@@ -93,3 +93,15 @@ async def test_a_streamed_answer_is_observed_when_it_has_ended(request_of: Any) 
     (event,) = events
     assert isinstance(event, RequestFinished)
     assert event.response is response
+
+
+@pytest.mark.parametrize("failure", [None, UpstreamFailed("no"), RuntimeError("a defect")])
+async def test_what_was_to_be_told_goes_with_every_answer(failure: Exception | None, request_of: Any) -> None:
+    async def action(request: Request) -> Response:
+        request.told = [("Vary", "Origin"), ("Set-Cookie", "a=1")]
+        if failure is not None:
+            raise failure
+        return Response(200)
+
+    headers = (await make(action, [], [])(request_of())).headers
+    assert (headers["Vary"], headers["Set-Cookie"]) == ("Origin", "a=1")
