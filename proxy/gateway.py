@@ -31,6 +31,7 @@ from proxy.server.adapter import Adapter
 from proxy.server.dispatch import dispatch
 from proxy.server.gate import Gate
 from proxy.server.hops import Networks, ReadWay, parse_networks, read_forwarded, read_x_forwarded
+from proxy.server.secure import to_https
 from proxy.server.stack import build_server_stack
 from proxy.service import Service
 from proxy.tls import entrance, make_certificates
@@ -150,8 +151,20 @@ class Gateway:
 
     def make_adapter(self) -> Adapter:
         """What a listener serves by: always the current generation."""
+        return self._make_adapter(self.service)
+
+    def make_redirector(self, port: int) -> Adapter:
+        """What a listener without TLS serves by, beside one with TLS on `port`."""
+
+        def known_port() -> int:
+            tls = self.current.plan.server.tls
+            return port if tls is None or tls.port is None else tls.port
+
+        return self._make_adapter(build_server_stack(to_https(known_port), self.observe, _log_unexpected))
+
+    def _make_adapter(self, service: Service) -> Adapter:
         return Adapter(
-            self.service,
+            service,
             trusted=lambda: self.current.trusted,
             read_way=lambda: self.current.read_way,
             body_s=lambda: self.current.plan.server.body_s,

@@ -36,6 +36,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="what the admin listener demands as a bearer token; or set PROXY_ADMIN_TOKEN. "
         "Needed where it is not on loopback",
     )
+    parser.add_argument(
+        "--redirect-port",
+        type=port_number,
+        metavar="PORT",
+        help="beside server.tls: listen here too, without TLS, and send clients on to https",
+    )
     parser.add_argument("--no-access-log", action="store_true", help="write no line per request")
     parser.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="serve with so many processes (default: 1)"

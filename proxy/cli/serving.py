@@ -19,7 +19,7 @@ from aiohttp import http_parser, web
 from proxy.admin.app import make_admin
 from proxy.background import Background
 from proxy.cli import supervising
-from proxy.cli.sharing import SETTLE_S, NoToken, admin_token, allow_files, leave_port, open_sockets
+from proxy.cli.sharing import SETTLE_S, NoToken, Sockets, admin_token, allow_files, leave_port, open_sockets, say_where
 from proxy.cli.terminal import IMPOSSIBLE, OK, show_problems
 from proxy.events import Observer
 from proxy.gateway import ConfigRefused, Gateway
@@ -27,6 +27,7 @@ from proxy.observe.accesslog import access_log
 from proxy.observe.logs import set_up_logging
 from proxy.observe.metrics import Metrics
 from proxy.reload import load_on_hangup, watch_files
+from proxy.server.adapter import Adapter
 from proxy.server.listener import Listener
 from proxy.server.sockets import can_share
 from proxy.server.workers import report_ready
@@ -76,6 +77,10 @@ async def serve(arguments: argparse.Namespace) -> int:
     except ConfigRefused as refused:
         show_problems(refused.loaded, sys.stderr)
         return IMPOSSIBLE
+    if arguments.redirect_port is not None and gateway.current.plan.server.tls is None:
+        print("--redirect-port sends clients on to TLS, and the configuration has no server.tls", file=sys.stderr)
+        await gateway.close()
+        return IMPOSSIBLE
     stopping = asyncio.Event()
     async with Background() as background:
         _on_signals(stopping, background, gateway)
@@ -93,12 +98,8 @@ async def _serve_until(
     stopping: asyncio.Event, arguments: argparse.Namespace, gateway: Gateway, metrics: Metrics, background: Background
 ) -> None:
     adapter = gateway.make_adapter()
-    listener = Listener(
-        adapter,
-        max_line=gateway.current.plan.server.max_target,
-        settings=lambda: gateway.current.plan.server,
-        files=allow_files(),
-    )
+    listener = _listener(gateway, adapter)
+    redirector: Listener | None = None
     admin = web.AppRunner(
         make_admin(gateway, metrics, lambda: not stopping.is_set(), arguments.admin_token),
         access_log=None,
@@ -109,9 +110,12 @@ async def _serve_until(
     try:
         worker = Inherited(arguments.as_worker) if arguments.as_worker else None
         sockets = worker.open_sockets() if worker is not None else open_sockets(arguments)
-        await web.SockSite(admin, sockets[1]).start()
+        await web.SockSite(admin, sockets.admin).start()
         tls = gateway.make_entrance()
-        where = await listener.open_on(sockets[0], tls)
+        where = await listener.open_on(sockets.listening, tls)
+        if sockets.redirecting is not None:
+            redirector = _listener(gateway, gateway.make_redirector(where[1]))
+            await redirector.open_on(sockets.redirecting)
         background.start("watch files", watch_files(gateway))
         # What was loaded stays for good: it need not be walked by every collection.
         gc.collect()
@@ -120,14 +124,13 @@ async def _serve_until(
         # itself, takes a fifth of the time and finds nothing.
         gc.set_threshold(20_000, 20, 20)
         if worker is not None:
-            background.start("watch the parent", worker.report(stopping))
+            background.start("watch the parent", worker.report(stopping, "http" if tls is None else "https"))
         else:
-            scheme = "http" if tls is None else "https"
-            _LOG.info("listening on %s://%s:%d, admin on http://%s:%d", scheme, *where, *sockets[1].getsockname()[:2])
+            say_where(sockets, "http" if tls is None else "https")
         await stopping.wait()
         delay_s = gateway.current.plan.server.drain_delay_s
         if arguments.reuse_port and worker is None:
-            leave_port(*sockets)
+            leave_port(*sockets.public, sockets.admin)
             delay_s = max(delay_s, SETTLE_S)
         if delay_s:
             await asyncio.sleep(delay_s)
@@ -135,31 +138,45 @@ async def _serve_until(
         _LOG.info("stopping: %d requests under way, draining for at most %g s", adapter.in_flight, drain_s)
         if adapter.tunnels:
             _LOG.info("stopping: %d WebSockets are open, each for as long as its route says", len(adapter.tunnels))
+        if redirector is not None:
+            await redirector.close(0.0)
         drained = await listener.close(drain_s, gateway.current.plan.server.drain_idle_s)
         _LOG.info("stopped" if drained else "stopped; some requests were cut off")
     finally:
         await admin.cleanup()
 
 
+def _listener(gateway: Gateway, adapter: Adapter) -> Listener:
+    return Listener(
+        adapter,
+        max_line=gateway.current.plan.server.max_target,
+        settings=lambda: gateway.current.plan.server,
+        files=allow_files(),
+    )
+
+
 class Inherited:
-    """What a worker gets from its parent: `LISTENING,CHANNEL,PATH`, two descriptors and its admin listener's socket."""
+    """What a worker gets from its parent: `PUBLIC,CHANNEL,PATH`, the descriptors of the public sockets (joined by `+`)
+    and of the channel, and its admin listener's socket.
+    """
 
     def __init__(self, given: str) -> None:
-        listening, channel, self._path = given.split(",", 2)
-        self._listening, self._channel = int(listening), int(channel)
+        public, channel, self._path = given.split(",", 2)
+        self._public, self._channel = [int(one) for one in public.split("+")], int(channel)
 
-    def open_sockets(self) -> tuple[socket.socket, socket.socket]:
-        """The listener's, which is its parent's and siblings' too, and its own for the admin listener."""
-        listening = socket.socket(fileno=self._listening)
-        listening.setblocking(False)
+    def open_sockets(self) -> Sockets:
+        """The public ones, which are its parent's and siblings' too, and its own for the admin listener."""
+        public = [socket.socket(fileno=one) for one in self._public]
+        for one in public:
+            one.setblocking(False)
         Path(self._path).unlink(missing_ok=True)  # left by one that crashed in this worker's place
         admin = socket.socket(socket.AF_UNIX)
         admin.bind(self._path)
-        return listening, admin
+        return Sockets(public[0], admin, *public[1:])
 
-    async def report(self, stopping: asyncio.Event) -> None:
-        """Say that this worker serves, and stop it when the parent is gone."""
-        stream = await report_ready(socket.socket(fileno=self._channel))
+    async def report(self, stopping: asyncio.Event, scheme: str) -> None:
+        """Say that this worker serves, and by what; stop it when the parent is gone."""
+        stream = await report_ready(socket.socket(fileno=self._channel), scheme)
         await stream.read()
         stopping.set()
 

@@ -2,26 +2,56 @@
 
 import argparse
 import contextlib
+import logging
 import resource
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from proxy.admin.guard import is_loopback
 from proxy.server.sockets import bind, steer_away
 
+_LOG = logging.getLogger("proxy.serve")
 # Handshakes that began before new connections were steered to the successor still end here: so long they may take.
 SETTLE_S = 0.5
 
 
-def open_sockets(arguments: argparse.Namespace) -> tuple[socket.socket, socket.socket]:
-    """The listener's and the admin listener's. Raises OSError."""
-    listening = bind(arguments.host, arguments.port, shared=arguments.reuse_port)
+class Sockets(NamedTuple):
+    """Of the listener, of the admin listener, and of the one that sends clients on to TLS."""
+
+    listening: socket.socket
+    admin: socket.socket
+    redirecting: socket.socket | None = None
+
+    @property
+    def public(self) -> tuple[socket.socket, ...]:
+        """Those that clients come to."""
+        return (self.listening,) if self.redirecting is None else (self.listening, self.redirecting)
+
+
+def open_sockets(arguments: argparse.Namespace) -> Sockets:
+    """Bind them all, or none. Raises OSError."""
+    wanted = [(arguments.host, arguments.port), (arguments.admin_host, arguments.admin_port)]
+    if arguments.redirect_port is not None:
+        wanted.append((arguments.host, arguments.redirect_port))
+    opened: list[socket.socket] = []
     try:
-        return listening, bind(arguments.admin_host, arguments.admin_port, shared=arguments.reuse_port)
+        for host, port in wanted:
+            opened.append(bind(host, port, shared=arguments.reuse_port))
     except OSError:
-        listening.close()
+        for one in opened:
+            one.close()
         raise
+    return Sockets(*opened)
+
+
+def say_where(sockets: Sockets, scheme: str) -> None:
+    """Log the addresses."""
+    where = (*sockets.listening.getsockname()[:2], *sockets.admin.getsockname()[:2])
+    _LOG.info("listening on %s://%s:%d, admin on http://%s:%d", scheme, *where)
+    if sockets.redirecting is not None:
+        _LOG.info("redirecting from http://%s:%d", *sockets.redirecting.getsockname()[:2])
 
 
 class NoToken(Exception):

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from proxy.admin.together import Together, make_admin_of_all
-from proxy.cli.sharing import SETTLE_S, leave_port, open_sockets
+from proxy.cli.sharing import SETTLE_S, Sockets, leave_port, open_sockets, say_where
 from proxy.cli.terminal import IMPOSSIBLE, OK
 from proxy.server.sockets import BACKLOG
 from proxy.server.workers import Workers, python_command
@@ -29,27 +29,32 @@ def run(arguments: argparse.Namespace) -> int:
 async def supervise(arguments: argparse.Namespace) -> int:
     """Open, start, and wait for the signal to stop."""
     try:
-        listening, admin_socket = open_sockets(arguments)
+        sockets = open_sockets(arguments)
     except OSError as error:
         print(f"cannot listen: {error.strerror or error}; choose another --port or --admin-port", file=sys.stderr)
         return IMPOSSIBLE
-    listening.listen(BACKLOG)
-    with listening, tempfile.TemporaryDirectory(prefix="proxy-composer-") as folder:
+    with contextlib.ExitStack() as stack:
+        for one in sockets.public:
+            stack.enter_context(one).listen(BACKLOG)
         # The folder is for this user only (mkdtemp), and so are the workers' admin sockets in it.
-        return await _run_workers(arguments, listening, admin_socket, Path(folder))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-composer-"))
+        return await _run_workers(arguments, sockets, Path(folder))
 
 
-async def _run_workers(
-    arguments: argparse.Namespace, listening: socket.socket, admin_socket: socket.socket, folder: Path
-) -> int:
+async def _run_workers(arguments: argparse.Namespace, sockets: Sockets, folder: Path) -> int:
+    descriptors = [one.fileno() for one in sockets.public]
+
     def socket_of(number: int) -> str:
         return str(folder / f"{number}.sock")
 
     def command(number: int, channel: int) -> list[str]:
-        given = ["--config", arguments.config, "--as-worker", f"{listening.fileno()},{channel},{socket_of(number)}"]
+        inherited = f"{'+'.join(map(str, descriptors))},{channel},{socket_of(number)}"
+        given = ["--config", arguments.config, "--as-worker", inherited]
+        if arguments.redirect_port is not None:
+            given += ["--redirect-port", str(arguments.redirect_port)]
         return python_command("serve", *given, *(["--no-access-log"] if arguments.no_access_log else []))
 
-    workers = Workers(arguments.workers, command, [listening.fileno()])
+    workers = Workers(arguments.workers, command, descriptors)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,7 +65,7 @@ async def _run_workers(
     await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
     if starting.done() and (code := starting.result()):
         told.cancel()
-        admin_socket.close()
+        sockets.admin.close()
         return code
     admin = web.AppRunner(
         make_admin_of_all(Together(workers, socket_of, lambda: not stopping.is_set()), arguments.admin_token),
@@ -70,19 +75,19 @@ async def _run_workers(
     )
     await admin.setup()
     try:
-        await web.SockSite(admin, admin_socket).start()
+        await web.SockSite(admin, sockets.admin).start()
         if not stopping.is_set():
-            where = (*listening.getsockname()[:2], *admin_socket.getsockname()[:2])
-            _LOG.info("listening on http://%s:%d, admin on http://%s:%d", *where)
+            say_where(sockets, workers.all[0].word)
             _LOG.info("process %d, %d workers", os.getpid(), arguments.workers)
         await told
         workers.let_end()
         _LOG.info("stopping: %d workers", len(workers.ready))
         if arguments.reuse_port:
-            leave_port(listening, admin_socket)
+            leave_port(*sockets.public, sockets.admin)
             await asyncio.sleep(SETTLE_S)
         # While anybody has the socket open the kernel queues connections for it, and here nobody would take them.
-        listening.close()
+        for one in sockets.public:
+            one.close()
         await workers.stop()
         await starting
         _LOG.info("stopped")

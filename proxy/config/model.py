@@ -17,6 +17,7 @@ from proxy.config.proxying import ProxyAction
 from proxy.config.ratelimit import RateLimit
 from proxy.config.route_tests import RouteTest
 from proxy.config.server import Server
+from proxy.config.shield import Bots, Limits, SecurityHeaders
 from proxy.config.upstreams import Upstream
 
 
@@ -143,6 +144,12 @@ class Route(Strict):
     """Pages of which origins may read its answers."""
     ip: IpRules | None = None
     """From where it may be asked."""
+    bots: Bots | None = None
+    """Which clients may not ask, by what they say that they are."""
+    limits: Limits | None = None
+    """How long its requests may be."""
+    security_headers: SecurityHeaders | None = None
+    """What its answers tell browsers to do without: true, or a mapping of what is to be otherwise."""
     rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
     """How often it may be asked; several limits hold together."""
     omit_missing: bool = False
@@ -171,6 +178,9 @@ class RouteDefaults(Strict):
     errors: Errors | None = None
     cors: Cors | None = None
     ip: IpRules | None = None
+    bots: Bots | None = None
+    limits: Limits | None = None
+    security_headers: SecurityHeaders | None = None
     error_pages: dict[str, ErrorPage] = Field(default_factory=dict)
 
 

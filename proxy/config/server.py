@@ -36,6 +36,8 @@ class ServerTls(Strict):
     min_version: Literal["1.2", "1.3"] = "1.2"
     client_ca: str | None = None
     """Clients must have a certificate of this authority (mTLS)."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """The port that clients know, for `--redirect-port`; the one listened on unless said."""
 
 
 class Server(Strict):

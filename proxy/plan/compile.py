@@ -17,7 +17,7 @@ from proxy.config.server import Server
 from proxy.config.upstreams import Tls, Upstream
 from proxy.expr.scope import Vocabulary
 from proxy.message import is_token
-from proxy.plan.auth import AuthPlan, ProviderPlan
+from proxy.plan.auth import ProviderPlan
 from proxy.plan.compile_actions import compile_composite, compile_redirect, compile_reply
 from proxy.plan.compile_auth import check_claims_known, compile_allow, compile_auth, compile_providers
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
@@ -28,11 +28,12 @@ from proxy.plan.compile_ratelimit import compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
-from proxy.plan.cors import CorsPlan
 from proxy.plan.ip import compile_ip
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
+from proxy.plan.proxying import ProxyPlan
 from proxy.plan.routing import MatchRule, Router, conflicts
+from proxy.plan.shield import compile_bots, compile_limits, compile_security_headers
 from proxy.plan.upstreams import Endpoint, TlsPlan, UpstreamPlan
 from proxy.problems import Invalid, Place, did_you_mean
 
@@ -249,18 +250,25 @@ def _compile_route(
         error_pages=pages,
         cache=cache,
         rate_limits=rate_limits,
-        ip=compile_ip(route.ip if route.ip is not None else config.defaults.route.ip, place / "ip"),
+        ip=compile_ip(_own_or_default(route, config, "ip"), place / "ip"),
         auth=auth,
-        cors=_compile_cors(route, config, auth, place),
+        cors=compile_cors(_own_or_default(route, config, "cors"), auth, place / "cors"),
+        bots=compile_bots(_own_or_default(route, config, "bots"), place / "bots"),
+        limits=compile_limits(_own_or_default(route, config, "limits")),
+        security_headers=compile_security_headers(
+            _own_or_default(route, config, "security_headers"),
+            place / "security_headers",
+            pages=isinstance(action, ProxyPlan),
+        ),
         allow=compile_allow(route, names, place / "allow"),
         span=place.span(),
     )
     return _Compiled(rule, plan, place)
 
 
-def _compile_cors(route: Route, config: Config, auth: AuthPlan | None, place: Place) -> CorsPlan | None:
-    own = "cors" in route.model_fields_set
-    return compile_cors(route.cors if own else config.defaults.route.cors, auth, place / "cors")
+def _own_or_default(route: Route, config: Config, key: str) -> Any:
+    """What a route says, be it null, or what all routes have."""
+    return getattr(route if key in route.model_fields_set else config.defaults.route, key)
 
 
 def _compile_match(route: Route, place: Place) -> MatchRule | None:

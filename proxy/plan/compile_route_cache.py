@@ -17,7 +17,19 @@ from proxy.policy.freshness import Wishes
 from proxy.problems import Place
 
 # What does not change what a route answers.
-_BESIDE = {"tests", "summary", "tags", "timeout", "max_body", "cache", "cors"}
+_BESIDE = {
+    "tests",
+    "summary",
+    "tags",
+    "timeout",
+    "max_body",
+    "cache",
+    "cors",
+    "bots",
+    "limits",
+    "ip",
+    "security_headers",
+}
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 
 

@@ -28,4 +28,6 @@ def compile_server_tls(tls: ServerTls | None, place: Place) -> ServerTlsPlan | N
                 at.problem("duplicate-name", f"{name!r} has a certificate already", "leave it out")
             seen.add(name)
         certificates.append(CertificatePlan(cert=one.cert, key=one.key, names=names))
-    return ServerTlsPlan(certificates=tuple(certificates), min_version=tls.min_version, client_ca=tls.client_ca)
+    return ServerTlsPlan(
+        certificates=tuple(certificates), min_version=tls.min_version, client_ca=tls.client_ca, port=tls.port
+    )

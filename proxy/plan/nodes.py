@@ -18,6 +18,7 @@ from proxy.plan.ip import IpPlan
 from proxy.plan.proxying import ProxyPlan
 from proxy.plan.ratelimit import RateLimitPlan
 from proxy.plan.routing import Router
+from proxy.plan.shield import BotsPlan, LimitsPlan
 from proxy.plan.tls import ServerTlsPlan
 from proxy.plan.upstreams import UpstreamPlan
 from proxy.policy.freshness import Wishes
@@ -201,6 +202,9 @@ class RoutePlan:
     auth: AuthPlan | None = None
     allow: AllowPlan | None = None
     cors: CorsPlan | None = None
+    bots: BotsPlan | None = None
+    limits: LimitsPlan | None = None
+    security_headers: tuple[tuple[str, str], ...] = ()
     span: Span = field(compare=False, repr=False)
 
 
@@ -244,7 +248,7 @@ class ServerPlan:
 
 
 def _fixed(tls: ServerTlsPlan | None) -> tuple[str, str | None] | None:
-    """What of the listener's TLS is as it was opened: everything but the certificates."""
+    """What of the listener's TLS is as it was opened: everything but the certificates, and the port in addresses."""
     return None if tls is None else (tls.min_version, tls.client_ca)
 
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from proxy.config.proxying import PathRegex, PathRewrite
 from proxy.errors import UnsafeValue
+from proxy.plan.expressions import compile_re2
 from proxy.problems import Place
 
 
@@ -71,22 +71,9 @@ _UNSAFE = re.compile(r"//|/\.{1,2}(?:/|$)")
 
 
 def _compile_regex(rule: PathRegex, place: Place) -> Callable[[str], str] | None:
-    """One substitution. RE2 takes time in proportion to the path, whatever the expression (no ReDoS)."""
-    if find_spec("re2") is None:
-        place.problem(
-            "missing-extra", "regular expressions need a package that is not installed",
-            "pip install 'proxy-composer[regex]'",
-        )  # fmt: skip
-        return None
-    import re2  # noqa: PLC0415 (an extra)
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        pattern = re2.compile(rule.match, options)
-    except re2.error as error:
-        said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        (place / "match").problem("bad-regex", f"not a regular expression of RE2: {said}", "see RE2's syntax")
+    """One substitution."""
+    pattern = compile_re2(rule.match, place / "match")
+    if pattern is None:
         return None
     unknown = [int(group) for group in _GROUP.findall(rule.to) if int(group) > pattern.groups]
     if unknown:

@@ -15,8 +15,9 @@ class CertificatePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTlsPlan:
-    """The first certificate is for whoever asks for no name, or for an unknown one."""
+    """The first certificate is for whoever asks for no name, or for an unknown one. Clients know `port`."""
 
     certificates: tuple[CertificatePlan, ...]
     min_version: str = "1.2"
     client_ca: str | None = None
+    port: int | None = None

@@ -23,6 +23,7 @@ from proxy.security.allow import allowing
 from proxy.security.ip import from_allowed_addresses
 from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
+from proxy.security.shield import with_security_headers, within_limits, without_bots
 from proxy.security.sources import Sources
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.cors import cross_origin
@@ -85,15 +86,18 @@ class Services(dict[str, Service]):
         action = stack(action, *self._gate(route))
         if route.error_pages and isinstance(route.action, CompositePlan | ProxyPlan):
             action = stack(action, error_pages(route.error_pages))
+        action = stack(action, with_security_headers(route.security_headers))
         self[name] = action
         return action
 
     def _gate(self, route: RoutePlan) -> tuple[Layer | None, ...]:
-        """What stands before a route. Outermost first, of the whole order: error pages, cors, ip, authenticate, allow,
-        rate limit, validate, cache, action."""
+        """What stands before a route. Outermost first, of the whole order: security headers, error pages, cors, ip,
+        bots, limits, authenticate, allow, rate limit, validate, cache, action."""
         return (
             cross_origin(route.cors),
             from_allowed_addresses(route.ip),
+            without_bots(route.bots),
+            within_limits(route.limits),
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,
             rate_limiting(route.rate_limits, self._counts),

@@ -1,7 +1,7 @@
 """Worker processes: started, watched, started again when one ends, and stopped together.
 
-A worker is a command that is given one end of a socket pair. It says `ready` on it once it serves; when its own end
-closes, whoever started it is gone, and it stops by itself. What the workers serve by, such as a listening
+A worker is a command that is given one end of a socket pair. It says `ready` and a word on it once it serves; when its
+own end closes, whoever started it is gone, and it stops by itself. What the workers serve by, such as a listening
 socket, they inherit: this module does not know what it is.
 """
 
@@ -39,6 +39,7 @@ class Worker:
     starts: int = 0
     failures: int = 0
     ready: bool = False
+    word: str = ""
     process: asyncio.subprocess.Process | None = None
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """It is ready, or has ended without having been so."""
@@ -129,8 +130,9 @@ class Workers:
             process.terminate()
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
-            if await reader.readline() == b"ready\n":
-                worker.ready = True
+            said = (await reader.readline()).decode("ascii", "replace").split()
+            if said[:1] == ["ready"]:
+                worker.ready, worker.word = True, " ".join(said[1:])
                 _LOG.info("worker %d (%d) serves", worker.number, worker.pid)
                 worker.began.set()
             return await process.wait()
@@ -139,10 +141,10 @@ class Workers:
             writer.close()
 
 
-async def report_ready(channel: socket.socket) -> asyncio.StreamReader:
-    """In a worker: say that it serves. The stream ends when whoever started it does."""
+async def report_ready(channel: socket.socket, word: str) -> asyncio.StreamReader:
+    """In a worker: say that it serves, and one word more. The stream ends when whoever started it does."""
     reader, writer = await asyncio.open_connection(sock=channel)
-    writer.write(b"ready\n")
+    writer.write(f"ready {word}\n".encode("ascii"))
     _KEPT.append(writer)
     return reader
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
 
-LISTENING = re.compile(r"listening on (http://[\d.]+:\d+), admin on (http://[\d.]+:\d+)")
+LISTENING = re.compile(r"listening on (https?://[\d.]+:\d+), admin on (http://[\d.]+:\d+)")
 PATIENCE_S = 20
 
 

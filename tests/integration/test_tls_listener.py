@@ -159,3 +159,27 @@ async def test_what_is_no_handshake_or_too_slow_a_one_is_cut_off(sent: bytes, tm
         assert b"HTTP" not in heard
         writer.close()
         assert "localhost" in await world.names("localhost")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_who_comes_without_tls_is_sent_to_it(workers: str, tmp_path: Path, start_gateway: Any) -> None:
+    world = World(tmp_path)
+    arguments = ["--redirect-port", "0", "--workers", workers]
+    process = await start_gateway(tmp_path / "routes.yaml", *arguments)
+    assert process.url.startswith("https://")
+    record = await process.wait_for("redirecting from")
+    plain = record["message"].split()[-1].replace("127.0.0.1", "localhost")
+    secure = process.url.replace("127.0.0.1", "localhost")
+    async with ClientSession(connector=TCPConnector(ssl=world.client())) as session:
+        async with session.get(f"{plain}/?a=b", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (308, f"{secure}/?a=b")
+        async with session.get(f"{plain}/") as response:
+            assert await response.json() == {"scheme": "https"}
+    assert await process.end() == 0
+
+
+async def test_there_is_nothing_to_be_sent_to_without_tls(tmp_path: Path, start_gateway: Any) -> None:
+    (tmp_path / "routes.yaml").write_text("version: 1\nroutes: []\n")
+    process = await start_gateway(tmp_path / "routes.yaml", "--redirect-port", "0", listens=False)
+    assert await process.wait() == 2
+    assert "--redirect-port" in process.other_lines[-1]

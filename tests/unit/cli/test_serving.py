@@ -17,6 +17,7 @@ ARGUMENTS = Namespace(
     as_worker=None,
     host="127.0.0.1",
     port=0,
+    redirect_port=None,
     admin_host="127.0.0.1",
     admin_port=0,
     admin_token=None,

@@ -17,9 +17,10 @@ def test_nothing_stays_open_when_one_of_the_ports_is_taken() -> None:
     with bind("127.0.0.1", 0) as taken:
         taken.listen()
         port = taken.getsockname()[1]
-        given = argparse.Namespace(host="127.0.0.1", port=0, admin_host="127.0.0.1", admin_port=port, reuse_port=False)
-        with pytest.raises(OSError, match="in use"):
-            open_sockets(given)
+        for ports in ({"admin_port": port, "redirect_port": None}, {"admin_port": 0, "redirect_port": port}):
+            given = argparse.Namespace(host="127.0.0.1", port=0, admin_host="127.0.0.1", reuse_port=False, **ports)
+            with pytest.raises(OSError, match="in use"):
+                open_sockets(given)
 
 
 def arguments(host: str, token_file: Path | None = None) -> Namespace:

@@ -101,7 +101,7 @@ def test_a_rule_that_cannot_be_is_a_problem(problems_of: Any, path: str, code: s
 
 
 def test_regular_expressions_need_a_package(problems_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.plan.paths.find_spec", lambda name: None)
+    monkeypatch.setattr("proxy.plan.expressions.find_spec", lambda name: None)
     path = "{regex: {match: '^/a', to: /b}}"
     text = f"version: 1\nupstreams: {{u: http://u}}\nroutes: [{{name: a, match: /a, proxy: {{to: u, path: {path}}}}}]\n"
     assert [problem.code for problem in problems_of(text)] == ["missing-extra"]

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.server.workers import Workers, pause_after, python_command
 
-SERVES = "import os,sys,time; os.write(int(sys.argv[1]), b'ready\\n'); time.sleep(100)"
+SERVES = "import os,sys,time; os.write(int(sys.argv[1]), b'ready https\\n'); time.sleep(100)"
 
 
 def workers(count: int, code: str) -> Workers:
@@ -20,7 +20,7 @@ def test_the_pause_doubles_up_to_half_a_minute() -> None:
 async def test_all_start_and_all_stop() -> None:
     group = workers(3, SERVES)
     assert await group.start() == 0
-    assert len(group.ready) == 3
+    assert [worker.word for worker in group.ready] == ["https"] * 3
     await group.stop()
     assert [worker.process.returncode for worker in group.all if worker.process] == [-signal.SIGTERM] * 3
 
