@@ -175,6 +175,18 @@ class TooManyRequests(GatewayError):
         super().__init__("too many requests", headers={"Retry-After": str(max(1, ceil(retry_s))), **headers})
 
 
+class ValidationFailed(GatewayError):
+    """The request does not look as the route's schemas say. `errors`: in which part, where, and what is wrong."""
+
+    status = 422
+    code = "validation_failed"
+    source: Source = "client"
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("the request does not look as this route wants it")
+        self.errors = errors
+
+
 class UpstreamFailed(GatewayError):
     """The upstream could not be asked, or its answer cannot be used. `unsent`: it has not seen the request."""
 
@@ -305,5 +317,7 @@ def to_problem(error: GatewayError, *, route: str | None, request_id: str) -> di
     if error.call is not None:
         problem["call"] = error.call
     problem["code"] = error.code
+    if isinstance(error, ValidationFailed):
+        problem["errors"] = error.errors
     problem["request_id"] = request_id
     return problem

@@ -19,6 +19,7 @@ from proxy.config.route_tests import RouteTest
 from proxy.config.server import Server
 from proxy.config.shield import Bots, Limits, SecurityHeaders
 from proxy.config.upstreams import Upstream
+from proxy.config.validate import Validate
 
 
 class Match(Strict):
@@ -152,6 +153,8 @@ class Route(Strict):
     """What its answers tell browsers to do without: true, or a mapping of what is to be otherwise."""
     rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
     """How often it may be asked; several limits hold together."""
+    validate_: Validate | None = Field(default=None, alias="validate")
+    """What its requests must look like, as JSON Schemas; else 422."""
     omit_missing: bool = False
     """Leave out the keys of missing values instead of writing null."""
     tests: list[RouteTest] = Field(default_factory=list)

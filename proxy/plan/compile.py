@@ -28,6 +28,7 @@ from proxy.plan.compile_ratelimit import compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
+from proxy.plan.compile_validate import compile_validate
 from proxy.plan.ip import compile_ip
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
@@ -253,6 +254,7 @@ def _compile_route(
         ip=compile_ip(_own_or_default(route, config, "ip"), place / "ip"),
         auth=auth,
         cors=compile_cors(_own_or_default(route, config, "cors"), auth, place / "cors"),
+        validate=compile_validate(route.validate_, place / "validate"),
         bots=compile_bots(_own_or_default(route, config, "bots"), place / "bots"),
         limits=compile_limits(_own_or_default(route, config, "limits")),
         security_headers=compile_security_headers(

@@ -21,6 +21,7 @@ from proxy.plan.routing import Router
 from proxy.plan.shield import BotsPlan, LimitsPlan
 from proxy.plan.tls import ServerTlsPlan
 from proxy.plan.upstreams import UpstreamPlan
+from proxy.plan.validate import ValidatePlan
 from proxy.policy.freshness import Wishes
 from proxy.policy.retry import RetryPlan
 from proxy.problems import Span
@@ -202,6 +203,7 @@ class RoutePlan:
     auth: AuthPlan | None = None
     allow: AllowPlan | None = None
     cors: CorsPlan | None = None
+    validate: ValidatePlan | None = None
     bots: BotsPlan | None = None
     limits: LimitsPlan | None = None
     security_headers: tuple[tuple[str, str], ...] = ()

@@ -25,6 +25,7 @@ from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import AllCounts, rate_limiting
 from proxy.security.shield import with_security_headers, within_limits, without_bots
 from proxy.security.sources import Sources
+from proxy.security.validate import validating
 from proxy.server.cached import SAFE, cached, forgetting
 from proxy.server.cors import cross_origin
 from proxy.server.fixed import redirect_action, reply_action
@@ -101,6 +102,7 @@ class Services(dict[str, Service]):
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,
             rate_limiting(route.rate_limits, self._counts),
+            validating(route.validate),
         )
 
     def _build(self, route: RoutePlan) -> Service:
