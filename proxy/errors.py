@@ -175,6 +175,27 @@ class TooManyRequests(GatewayError):
         super().__init__("too many requests", headers={"Retry-After": str(max(1, ceil(retry_s))), **headers})
 
 
+class TooManyAtOnce(GatewayError):
+    """So many requests of this client, or of the route, are under way already."""
+
+    status = 429
+    code = "too_many_at_once"
+    source: Source = "client"
+
+    def __init__(self) -> None:
+        super().__init__("too many requests are under way", headers={"Retry-After": "1", "Cache-Control": "no-store"})
+
+
+class LimitsUnavailable(GatewayError):
+    """Nobody can tell how often this was asked, and the route does not want to guess."""
+
+    status = 503
+    code = "limits_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("limits cannot be counted at the moment", headers={"Retry-After": "5"})
+
+
 class ValidationFailed(GatewayError):
     """The request does not look as the route's schemas say. `errors`: in which part, where, and what is wrong."""
 

@@ -101,6 +101,13 @@ class CacheFailed(Struct, frozen=True):
     reason: str
 
 
+class LimitsUncounted(Struct, frozen=True):
+    """What all processes count in did not do so: `error`, `timeout`, or not even asked because of an `outage`."""
+
+    route: str
+    reason: str
+
+
 class Reloaded(Struct, frozen=True):
     """A new configuration serves."""
 
@@ -121,6 +128,7 @@ Event = (
     | CallFinished
     | CacheLooked
     | CacheFailed
+    | LimitsUncounted
     | WebSocketChanged
     | EndpointChanged
     | ExtraRequest

@@ -24,7 +24,8 @@ from proxy.message import Request
 from proxy.plan.nodes import Plan, RoutePlan, ServerPlan
 from proxy.plan.routing import Router
 from proxy.problems import Problem
-from proxy.security.ratelimit import AllCounts
+from proxy.security.limiters import Limiters
+from proxy.security.sharedcounts import SharedCounts
 from proxy.security.sources import Sources
 from proxy.server.actions import Budgets, Services
 from proxy.server.adapter import Adapter
@@ -66,7 +67,7 @@ class Generation:
         budgets: Budgets | None = None,
         answers: Store | None = None,
         background: Background | None = None,
-        counts: AllCounts | None = None,
+        limiters: Limiters | None = None,
         sources: Sources | None = None,
     ) -> None:
         self.number = number
@@ -74,7 +75,7 @@ class Generation:
         self.clients = clients
         self.router: Router[RoutePlan] = plan.router
         self.max_target = plan.server.max_target
-        self.services = Services(plan, clients, observer, store, budgets, answers, background, counts, sources)
+        self.services = Services(plan, clients, observer, store, budgets, answers, background, limiters, sources)
         self.trusted: Networks = parse_networks(plan.server.trusted_proxies)
         self.read_way: ReadWay = read_forwarded if plan.server.forwarded == "forwarded" else read_x_forwarded
         self.certificates = None if plan.server.tls is None else make_certificates(plan.server.tls)
@@ -129,7 +130,7 @@ class Gateway:
         self._registry = Registry(self.observe)
         self._store = MemoryStore(0)
         self._budgets: Budgets = {}
-        self._counts: AllCounts = {}
+        self._limiters = Limiters(self.observe)
         self._gate = Gate(self.observe)
         self._answers: Store = LocalStore(self._store)
         self._answers_in: tuple[str | None, float] = (None, 0.0)
@@ -234,7 +235,7 @@ class Gateway:
         number = 1 if old is None else old.number + 1
         self._store.resize(plan.server.cache_bytes)
         self._gate.change(plan.server.shed_lag_s, plan.server.shed_after_s, plan.server.shed_wait_s)
-        left = self._choose_answers(plan.server)
+        left = [one for one in (self._choose_answers(plan.server), self._limiters.take(plan)) if one is not None]
         self._current = Generation(
             number,
             plan,
@@ -244,7 +245,7 @@ class Gateway:
             self._budgets,
             self._answers,
             self._background,
-            self._keep_counts(plan),
+            self._limiters,
             self._sources,
         )
         if old is not None:
@@ -264,16 +265,10 @@ class Gateway:
         self._answers = LocalStore(self._store) if url is None else RedisStore(url, timeout_s, self.observe)
         return left
 
-    def _keep_counts(self, plan: Plan) -> AllCounts:
-        """What was counted for the limits that this plan has too."""
-        wanted = {limit for route in plan.routes for limit in route.rate_limits}
-        self._counts = {limit: counts for limit, counts in self._counts.items() if limit in wanted}
-        return self._counts
-
-    async def _retire(self, generation: Generation, answers: Store | None) -> None:
+    async def _retire(self, generation: Generation, left: Sequence[Store | SharedCounts]) -> None:
         await generation.retire()
-        if answers is not None:
-            await answers.close()
+        for one in left:
+            await one.close()
         await self._registry.release(generation.plan.upstreams.values())
 
     async def close(self) -> None:
@@ -283,6 +278,7 @@ class Gateway:
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await self._background.close()
         await self._sources.close()
+        await self._limiters.close()
         await self._answers.close()
         await self._registry.close()
 

@@ -14,7 +14,7 @@ from proxy.config.cors import Cors
 from proxy.config.fields import Bytes, Cel, Seconds, Status, Statuses, Strict, complain, in_list, one, one_or_many
 from proxy.config.ip import IpRules
 from proxy.config.proxying import ProxyAction
-from proxy.config.ratelimit import RateLimit
+from proxy.config.ratelimit import Concurrency, RateLimit
 from proxy.config.route_tests import RouteTest
 from proxy.config.server import Server
 from proxy.config.shield import Bots, Limits, SecurityHeaders
@@ -153,6 +153,8 @@ class Route(Strict):
     """What its answers tell browsers to do without: true, or a mapping of what is to be otherwise."""
     rate_limit: Annotated[list[RateLimit], BeforeValidator(in_list)] = Field(default_factory=list)
     """How often it may be asked; several limits hold together."""
+    concurrency: Concurrency | None = None
+    """How many of its requests may be under way at once."""
     validate_: Validate | None = Field(default=None, alias="validate")
     """What its requests must look like, as JSON Schemas; else 422."""
     omit_missing: bool = False

@@ -79,6 +79,10 @@ class Server(Strict):
     """The largest body of a route's answer that is kept, where the route does not say."""
     cache_timeout: Seconds = 0.1
     """How long a Redis may take; what it does not answer in time is a miss."""
+    limit_store: str = "memory"
+    """Where rate limits count: each process in its `memory`, or all in one Redis or Valkey (`redis://…`)."""
+    limit_timeout: Seconds = 0.05
+    """How long that may take; then it is away."""
     shedding: Shedding = Field(default_factory=one(Shedding))
     tls: ServerTls | None = None
     compress: bool = True

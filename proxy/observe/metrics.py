@@ -21,6 +21,7 @@ from proxy.events import (
     EndpointChanged,
     Event,
     ExtraRequest,
+    LimitsUncounted,
     Mirrored,
     Reloaded,
     ReloadFailed,
@@ -93,6 +94,7 @@ class Metrics(Collector):
         self.tasks = 0
         self._mirrored = _counts()
         self._cache_failures = _counts()
+        self._uncounted = _counts()
         self.kept: Callable[[], Kept] | None = None
         self._reloads: Counts = {("success",): 0.0, ("failure",): 0.0}
         self._generation = 0
@@ -110,6 +112,7 @@ class Metrics(Collector):
             RequestShed: self._count_shed,
             Mirrored: self._count_mirrored,
             CacheFailed: self._count_cache_failure,
+            LimitsUncounted: self._count_uncounted,
             Reloaded: self._count_reload,
             ReloadFailed: self._count_failed_reload,
         }
@@ -160,6 +163,9 @@ class Metrics(Collector):
 
     def _count_cache_failure(self, event: CacheFailed) -> None:
         self._cache_failures[(event.operation, event.reason)] += 1
+
+    def _count_uncounted(self, event: LimitsUncounted) -> None:
+        self._uncounted[(event.route, event.reason)] += 1
 
     def _count_reload(self, event: Reloaded) -> None:
         self._reloads[("success",)] += 1
@@ -220,6 +226,10 @@ class Metrics(Collector):
         yield _counter(
             "proxy_cache_failures", "What was to be done in server.cache_store and could not be.",
             ("operation", "reason"), self._cache_failures.copy(),
+        )  # fmt: skip
+        yield _counter(
+            "proxy_limits_uncounted", "Requests that server.limit_store could not count.",
+            ("route", "reason"), self._uncounted.copy(),
         )  # fmt: skip
         if self.kept is not None:
             size, entries, evictions = self.kept()

@@ -24,7 +24,7 @@ from proxy.plan.compile_balance import compile_balance, compile_hashes, with_has
 from proxy.plan.compile_cors import compile_cors
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
-from proxy.plan.compile_ratelimit import compile_rate_limits
+from proxy.plan.compile_ratelimit import check_limit_store, compile_concurrency, compile_rate_limits
 from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
@@ -76,6 +76,7 @@ def compile_plan(
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
     check_store(config.server, place / "server" / "cache_store")
+    check_limit_store(config.server, place / "server" / "limit_store")
     _check_conflicts(compiled)
     for one in compiled:
         one.route = with_hash_keys(one.route, upstreams)
@@ -100,6 +101,8 @@ def _server_plan(server: Server, place: Place) -> ServerPlan:
         cache_bytes=server.cache_size,
         cache_store=None if server.cache_store == "memory" else server.cache_store,
         cache_timeout_s=server.cache_timeout,
+        limit_store=None if server.limit_store == "memory" else server.limit_store,
+        limit_timeout_s=server.limit_timeout,
         send_s=server.send_timeout,
         tls=compile_server_tls(server.tls, place / "tls"),
         shed_lag_s=server.shedding.lag,
@@ -229,6 +232,7 @@ def _compile_route(
     if "error_pages" in route.model_fields_set:
         pages = compile_pages(route.error_pages, names, place / "error_pages")
     rate_limits = compile_rate_limits(route.rate_limit, route.name, names, place / "rate_limit")
+    concurrency = compile_concurrency(route.concurrency, route.name, names, place / "concurrency")
     cache = compile_route_cache(route, action, config, names, place)
     auth = compile_auth(route, config, providers, place / "auth")
     check_claims_known(route, action, place)
@@ -251,6 +255,7 @@ def _compile_route(
         error_pages=pages,
         cache=cache,
         rate_limits=rate_limits,
+        concurrency=concurrency,
         ip=compile_ip(_own_or_default(route, config, "ip"), place / "ip"),
         auth=auth,
         cors=compile_cors(_own_or_default(route, config, "cors"), auth, place / "cors"),

@@ -1,14 +1,16 @@
-"""`rate_limit` of a route: model → plans."""
+"""`rate_limit` and `concurrency` of a route: models → plans."""
 
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from proxy.config.ratelimit import RateLimit
+from proxy.config.ratelimit import Concurrency, RateLimit
+from proxy.config.server import Server
 from proxy.document import scalar_text
-from proxy.expr.expression import compile_string, or_missing
+from proxy.expr.expression import Expression, compile_string, or_missing
 from proxy.expr.scope import REQUEST_ROOTS, Evaluate, Scope, Vocabulary
-from proxy.plan.ratelimit import RateLimitPlan
+from proxy.plan.ratelimit import ConcurrencyPlan, RateLimitPlan
+from proxy.plan.stores import check_redis
 from proxy.policy.ratelimit import Limit
 from proxy.problems import Invalid, Place
 
@@ -25,13 +27,9 @@ def compile_rate_limits(
         if one.name in seen:
             (here / "name").problem("duplicate-name", f"two limits are called {one.name!r}", "give each a name")
         seen.add(one.name)
-        try:
-            expression = compile_string(one.key, names)
-        except Invalid as error:
-            (here / "key").invalid(error)
+        expression = _compile_key(one.key, names, here / "key")
+        if expression is None:
             continue
-        if expression.plural:
-            (here / "key").problem("plural-path", "one value is needed here, not a list", "select one with an index")
         count, seconds = one.rate
         plans.append(
             RateLimitPlan(
@@ -40,10 +38,50 @@ def compile_rate_limits(
                 limit=Limit(count, seconds, one.burst or count),
                 key_text=one.key,
                 roots=frozenset(reference.root for reference in expression.reads) | {"client"},
+                when_away=one.when_away,
                 key=_key(or_missing(expression.evaluate)),
             )
         )
     return tuple(plans)
+
+
+def compile_concurrency(
+    concurrency: Concurrency | None, route: str, names: Vocabulary, place: Place
+) -> ConcurrencyPlan | None:
+    """None where any number may be under way."""
+    if concurrency is None:
+        return None
+    if concurrency.key is None:
+        return ConcurrencyPlan(route=route, limit=concurrency.limit)
+    names = replace(names, request=REQUEST_ROOTS - {"body"})
+    expression = _compile_key(concurrency.key, names, place / "key")
+    if expression is None:
+        return None
+    return ConcurrencyPlan(
+        route=route,
+        limit=concurrency.limit,
+        key_text=concurrency.key,
+        roots=frozenset(reference.root for reference in expression.reads) | {"client"},
+        key=_key(or_missing(expression.evaluate)),
+    )
+
+
+def check_limit_store(server: Server, place: Place) -> None:
+    """Whether `limit_store` can be used."""
+    if server.limit_store != "memory":
+        check_redis(server.limit_store, "counts", "write memory, or redis://host:6379/0", place)
+
+
+def _compile_key(text: str, names: Vocabulary, place: Place) -> Expression | None:
+    """The expression of who is counted together; None after reporting a problem."""
+    try:
+        expression = compile_string(text, names)
+    except Invalid as error:
+        place.invalid(error)
+        return None
+    if expression.plural:
+        place.problem("plural-path", "one value is needed here, not a list", "select one with an index")
+    return expression
 
 
 def _key(evaluate: Evaluate) -> Callable[[Scope], str | None]:

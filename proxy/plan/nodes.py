@@ -16,7 +16,7 @@ from proxy.plan.field import Field
 from proxy.plan.graph import Graph
 from proxy.plan.ip import IpPlan
 from proxy.plan.proxying import ProxyPlan
-from proxy.plan.ratelimit import RateLimitPlan
+from proxy.plan.ratelimit import ConcurrencyPlan, RateLimitPlan
 from proxy.plan.routing import Router
 from proxy.plan.shield import BotsPlan, LimitsPlan
 from proxy.plan.tls import ServerTlsPlan
@@ -200,6 +200,7 @@ class RoutePlan:
     cache: RouteCachePlan | None = None
     ip: IpPlan | None = None
     rate_limits: tuple[RateLimitPlan, ...] = ()
+    concurrency: ConcurrencyPlan | None = None
     auth: AuthPlan | None = None
     allow: AllowPlan | None = None
     cors: CorsPlan | None = None
@@ -227,6 +228,8 @@ class ServerPlan:
     cache_bytes: int = 64 * 1024 * 1024
     cache_store: str | None = field(default=None, repr=False)  # it may hold a password
     cache_timeout_s: float = 0.1
+    limit_store: str | None = field(default=None, repr=False)
+    limit_timeout_s: float = 0.05
     send_s: float = 60.0
     shed_lag_s: float = 0.01
     shed_after_s: float = 1.0

@@ -33,6 +33,14 @@ class Verdict:
     retry_s: float
 
 
+def judge_apart(limit: Limit, wait_s: float, ahead_s: float) -> Verdict:
+    """The verdict where somebody else keeps count: for how long one has to wait, and how far ahead the key is then."""
+    if wait_s > 0:
+        return Verdict(0.0, 0, ahead_s, wait_s)
+    tolerance = limit.interval_s * limit.burst
+    return Verdict(0.0, int((tolerance - ahead_s) / limit.interval_s + 1e-6), ahead_s, 0.0)
+
+
 def judge(limit: Limit, due: float, now: float) -> Verdict:
     """A request comes; `due` is what was kept for its key, anything in the past if nothing was."""
     interval = limit.interval_s

@@ -20,9 +20,11 @@ from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, Route
 from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
 from proxy.security.allow import allowing
+from proxy.security.concurrency import at_most
 from proxy.security.ip import from_allowed_addresses
+from proxy.security.limiters import Limiters
 from proxy.security.providers import Gatekeeper, Providers
-from proxy.security.ratelimit import AllCounts, rate_limiting
+from proxy.security.ratelimit import rate_limiting
 from proxy.security.shield import with_security_headers, within_limits, without_bots
 from proxy.security.sources import Sources
 from proxy.security.validate import validating
@@ -56,7 +58,7 @@ class Services(dict[str, Service]):
         budgets: Budgets | None = None,
         answers: Store | None = None,
         background: Background | None = None,
-        counts: AllCounts | None = None,
+        limiters: Limiters | None = None,
         sources: Sources | None = None,
         chance: Random | None = None,
         providers: Gatekeeper | None = None,
@@ -71,7 +73,7 @@ class Services(dict[str, Service]):
         self._shared = Shared(clients, addresses, Flights(), kept, self._extras)
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
-        self._counts = {} if counts is None else counts
+        self._limiters = Limiters(observer) if limiters is None else limiters
         sources = Sources(self._background) if sources is None else sources
         self._providers = providers or Providers(sources, clients, plan.upstreams, observer)
         self._keeps = any(route.cache is not None for route in plan.routes)
@@ -93,7 +95,7 @@ class Services(dict[str, Service]):
 
     def _gate(self, route: RoutePlan) -> tuple[Layer | None, ...]:
         """What stands before a route. Outermost first, of the whole order: security headers, error pages, cors, ip,
-        bots, limits, authenticate, allow, rate limit, validate, cache, action."""
+        bots, limits, authenticate, allow, rate limit, concurrency, validate, cache, action."""
         return (
             cross_origin(route.cors),
             from_allowed_addresses(route.ip),
@@ -101,7 +103,8 @@ class Services(dict[str, Service]):
             within_limits(route.limits),
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,
-            rate_limiting(route.rate_limits, self._counts),
+            rate_limiting(route.rate_limits, self._limiters.counts, shared=self._limiters.shared),
+            at_most(route.concurrency, self._limiters.places),
             validating(route.validate),
         )
 

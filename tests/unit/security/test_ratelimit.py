@@ -3,30 +3,38 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from proxy.errors import TooManyRequests
+from proxy.errors import LimitsUnavailable, TooManyRequests
 from proxy.message import Request, Response
 from proxy.plan.ratelimit import RateLimitPlan
-from proxy.policy.ratelimit import Limit
+from proxy.policy.ratelimit import Limit, Verdict
 from proxy.security.ratelimit import AllCounts, Counts, rate_limiting
 
 
-def limit(count: int, seconds: float = 60.0, name: str = "default", header: str = "") -> RateLimitPlan:
+def limit(
+    count: int, seconds: float = 60.0, name: str = "default", header: str = "", when_away: Any = "local"
+) -> RateLimitPlan:
     def key(scope: Any) -> Any:
         return scope["headers"].get(header) if header else scope["client"]["ip"]
 
     roots = frozenset({"client", "headers"})
     return RateLimitPlan(
-        route="a", name=name, limit=Limit(count, seconds, count), key_text=header, roots=roots, key=key
+        route="a",
+        name=name,
+        limit=Limit(count, seconds, count),
+        key_text=header,
+        roots=roots,
+        key=key,
+        when_away=when_away,
     )
 
 
 class Asking:
     """A service behind limits, in a time of its own."""
 
-    def __init__(self, *plans: RateLimitPlan, counts: AllCounts | None = None) -> None:
+    def __init__(self, *plans: RateLimitPlan, counts: AllCounts | None = None, shared: Any = None) -> None:
         self.now = 1000.0
         self.served = 0
-        layer = rate_limiting(plans, {} if counts is None else counts, lambda: self.now)
+        layer = rate_limiting(plans, {} if counts is None else counts, lambda: self.now, shared)
         assert layer is not None
         self._service = layer(self._serve)
 
@@ -113,3 +121,43 @@ def test_what_is_kept_is_bounded_and_those_that_are_over_go_first() -> None:
         counts.keep(f"other {number}", 300.0 + number, 150.0)
     assert len(counts) <= 10
     assert counts.due("other 9") == 309.0
+
+
+class Together:
+    """What all count in; it says what the test says."""
+
+    def __init__(self, *said: Verdict) -> None:
+        self.said: list[Verdict] | None = list(said)
+        self.asked: list[list[str]] = []
+
+    async def judge(self, limits: Any, keys: Any) -> list[Verdict] | None:
+        self.asked.append(list(keys))
+        return self.said
+
+
+async def test_what_all_count_together_decides() -> None:
+    together = Together(Verdict(0.0, 3, 2.0, 0.0))
+    asking = Asking(limit(1), shared=together)
+    for _ in range(3):
+        assert (await asking.ask()).headers["RateLimit"] == '"default";r=3;t=2'
+    assert together.asked == [["=10.0.0.1"]] * 3
+    together.said = [Verdict(0.0, 0, 2.0, 1.5)]
+    with pytest.raises(TooManyRequests) as refused:
+        await asking.ask()
+    assert refused.value.headers["Retry-After"] == "2"
+
+
+async def test_while_that_is_away_each_limit_does_as_it_says() -> None:
+    together = Together()
+    together.said = None
+    local = Asking(limit(1), limit(1, name="x", when_away="allow"), shared=together)
+    assert (await local.ask()).headers["RateLimit"] == '"default";r=0;t=60'
+    with pytest.raises(TooManyRequests):
+        await local.ask()
+    generous = Asking(limit(1, when_away="allow"), shared=together)
+    for _ in range(3):
+        assert "RateLimit" not in (await generous.ask()).headers
+    strict = Asking(limit(1, when_away="refuse"), limit(1, name="x"), shared=together)
+    with pytest.raises(LimitsUnavailable) as unavailable:
+        await strict.ask()
+    assert unavailable.value.headers["Retry-After"] == "5"
