@@ -88,6 +88,7 @@ class Request(Struct, kw_only=True):
     it on piece by piece; None where there is only the whole. `inform` sends the client an interim answer (1xx).
     `can_switch`: the client's connection could go over to another protocol. `way` is None unless the peer is trusted.
     `claims` is what is known of who asks, of a route with `auth`; `told` are fields for its answer, whatever that is.
+    `cert` is the client's certificate (server/clientcert), where it has one and the listener asks for it.
     """
 
     method: str
@@ -114,6 +115,7 @@ class Request(Struct, kw_only=True):
     way: Way | None = None
     claims: Mapping[str, Any] | None = None
     told: Fields | None = None
+    cert: Mapping[str, Any] | None = None
 
 
 class Response(Struct):

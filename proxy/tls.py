@@ -128,7 +128,7 @@ def _serving(plan: ServerTlsPlan, one: CertificatePlan) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     _identify(context, one.cert, one.key)
     if plan.client_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL if plan.client_optional else ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(cafile=plan.client_ca)
         except ssl.SSLError:

@@ -24,7 +24,7 @@ class Secret(Strict):
 class Auth(Strict):
     """A way to tell who asks."""
 
-    type: Literal["api_key", "basic", "jwt", "forward"]
+    type: Literal["api_key", "basic", "jwt", "forward", "mtls"]
     header: str | None = None
     """Of `api_key` (X-API-Key) and `jwt` (Authorization): where the credential stands."""
     query: str | None = None
@@ -67,3 +67,5 @@ class Auth(Strict):
     """Of `forward`: what `$.claims` has, by the header of the answer that says it."""
     timeout: Seconds | None = None
     """How long that may take: of `forward` 5s unless said, of the Redis of `api_key` 100ms."""
+    subject: Literal["cn", "subject", "dns", "uri", "email", "fingerprint"] | None = None
+    """Of `mtls`: what of the certificate is `$.claims.sub`; `cn` unless said."""

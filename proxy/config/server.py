@@ -35,7 +35,9 @@ class ServerTls(Strict):
     certificates: list[Certificate] = Field(min_length=1)
     min_version: Literal["1.2", "1.3"] = "1.2"
     client_ca: str | None = None
-    """Clients must have a certificate of this authority (mTLS)."""
+    """Clients have a certificate of this authority (mTLS)."""
+    client_auth: Literal["required", "optional"] = "required"
+    """Whether they must; what those have who come without says `auth` of type mtls."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """The port that clients know, for `--redirect-port`; the one listened on unless said."""
 
@@ -65,6 +67,8 @@ class Server(Strict):
     """How many of them from one address; half of all unless said. Trusted proxies may have more."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks that are believed about the way a request came."""
+    proxy_protocol: bool = False
+    """Connections begin with a PROXY header (version 1 or 2), and come from `trusted_proxies` only (restart)."""
     forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"
     """The headers that upstreams of proxy routes are told that way by, and that trusted proxies are believed."""
     id: str = Field(default="proxy-composer", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

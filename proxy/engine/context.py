@@ -76,11 +76,18 @@ def _request_root(request: Request) -> dict[str, Any]:
     }
 
 
+def _client(request: Request) -> dict[str, Any]:
+    client: dict[str, Any] = {"ip": request.client_ip, "port": request.client_port}
+    if request.cert is not None:
+        client["cert"] = request.cert
+    return client
+
+
 _MAKERS: dict[str, Callable[[Request], Any]] = {
     "params": _params,
     "headers": lambda request: header_mapping(request.headers),
     "cookies": _cookies,
-    "client": lambda request: {"ip": request.client_ip, "port": request.client_port},
+    "client": _client,
     "request": _request_root,
     "claims": lambda request: request.claims,
 }

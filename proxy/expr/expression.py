@@ -304,7 +304,7 @@ def _root(path: Path, names: Vocabulary) -> tuple[str, str | None]:
 
 CALL_FIELDS = ("status", "headers", "ok", "error", "ms")
 FIELDS = {
-    "client": ("ip", "port"),
+    "client": ("ip", "port", "cert"),
     "request": ("id", "method", "path", "query", "host", "scheme"),
 }
 

@@ -76,7 +76,15 @@ class ForwardPlan:
     timeout_s: float
 
 
-ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan | ForwardPlan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MtlsPlan:
+    """The client's certificate. `subject` is the part of it that `$.claims.sub` is; a list's only member."""
+
+    name: str
+    subject: str
+
+
+ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan | ForwardPlan | MtlsPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

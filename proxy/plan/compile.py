@@ -101,6 +101,7 @@ def _server_plan(server: Server, place: Place) -> ServerPlan:
         cache_bytes=server.cache_size,
         cache_store=None if server.cache_store == "memory" else server.cache_store,
         cache_timeout_s=server.cache_timeout,
+        proxy_protocol=server.proxy_protocol,
         limit_store=None if server.limit_store == "memory" else server.limit_store,
         limit_timeout_s=server.limit_timeout,
         send_s=server.send_timeout,
@@ -382,6 +383,8 @@ def _variants(proxy: ProxyAction) -> list[str]:
 
 
 def _check_networks(server: Server, place: Place) -> None:
+    if server.proxy_protocol and not server.trusted_proxies:
+        place.problem("missing-key", "with proxy_protocol only trusted_proxies may come", "write trusted_proxies: […]")
     for index, address in enumerate(server.trusted_proxies):
         try:
             ip_network(address, strict=False)

@@ -1,7 +1,7 @@
 """`auth` of the configuration and of a route → who may ask."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any
@@ -24,6 +24,7 @@ from proxy.plan.auth import (
     Claims,
     ForwardPlan,
     JwtPlan,
+    MtlsPlan,
     ProviderPlan,
     StoredKeysPlan,
 )
@@ -41,6 +42,7 @@ _KEYS = {
         *("header", "cookie", "jwks", "algorithms", "issuer", "audience", "scopes"),
         *("leeway", "refresh", "cooldown"),
     },
+    "mtls": {"subject"},
     "forward": {"to", "request_headers", "upstream_headers", "client_headers", "claims", "timeout"},
 }
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
@@ -77,12 +79,20 @@ def compile_auth(route: Route, config: Config, providers: Mapping[str, ProviderP
     if not route.auth:
         place.problem("missing-key", "no provider is named", "leave auth out to let everybody in", at_key=True)
     for index, name in enumerate(route.auth):
+        if name in config.auth and config.auth[name].type == "mtls":
+            _check_clients_are_asked(config, place / index if len(route.auth) > 1 else place)
         if name not in config.auth:
             hint = did_you_mean(name, list(config.auth)) or f"there is {', '.join(config.auth) or 'none'}"
             where = place / index if len(route.auth) > 1 else place
             where.problem("unknown-auth", f"{name!r} is no provider of auth", hint)
     chosen = tuple(providers[name] for name in route.auth if name in providers)
     return AuthPlan(providers=chosen, headers=tuple(dict.fromkeys(name for one in chosen for name in _headers_of(one))))
+
+
+def _check_clients_are_asked(config: Config, place: Place) -> None:
+    if config.server.tls is None or config.server.tls.client_ca is None:
+        what = "clients are not asked for a certificate"
+        place.problem("missing-key", what, "write server: {tls: {client_ca: …}}")
 
 
 def check_claims_known(route: Route, action: Action | None, place: Place) -> None:
@@ -114,6 +124,8 @@ def credential_sources(names: Sequence[str], config: Config) -> tuple[list[str],
             headers += [name.lower() for name in auth.request_headers or ("authorization", "cookie")]
         elif auth.query is not None:
             queries.append(auth.query)
+        elif auth.type == "mtls":
+            continue
         elif auth.cookie is not None:
             headers.append("cookie")
         else:
@@ -132,6 +144,8 @@ def _headers_of(plan: ProviderPlan) -> tuple[str, ...]:
             return (plan.header if plan.cookie is None else "Cookie",)
         case ForwardPlan():
             return plan.asks
+        case MtlsPlan():
+            return ()
 
 
 def _digest(one: Secret, place: Place) -> bytes | None:
@@ -260,4 +274,13 @@ def _key_source(auth: Auth, place: Place) -> tuple[str | None, Mapping[str, Any]
     return None, document
 
 
-_COMPILERS = {"api_key": _api_keys, "basic": _basic, "jwt": _jwt}
+def _mtls(name: str, auth: Auth, place: Place) -> MtlsPlan:
+    return MtlsPlan(name=name, subject=auth.subject or "cn")
+
+
+_COMPILERS: dict[str, Callable[[str, Auth, Place], ProviderPlan | None]] = {
+    "api_key": _api_keys,
+    "basic": _basic,
+    "jwt": _jwt,
+    "mtls": _mtls,
+}

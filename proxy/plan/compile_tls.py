@@ -29,5 +29,9 @@ def compile_server_tls(tls: ServerTls | None, place: Place) -> ServerTlsPlan | N
             seen.add(name)
         certificates.append(CertificatePlan(cert=one.cert, key=one.key, names=names))
     return ServerTlsPlan(
-        certificates=tuple(certificates), min_version=tls.min_version, client_ca=tls.client_ca, port=tls.port
+        certificates=tuple(certificates),
+        min_version=tls.min_version,
+        client_ca=tls.client_ca,
+        client_optional=tls.client_auth == "optional",
+        port=tls.port,
     )

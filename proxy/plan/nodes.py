@@ -228,6 +228,7 @@ class ServerPlan:
     cache_bytes: int = 64 * 1024 * 1024
     cache_store: str | None = field(default=None, repr=False)  # it may hold a password
     cache_timeout_s: float = 0.1
+    proxy_protocol: bool = False
     limit_store: str | None = field(default=None, repr=False)
     limit_timeout_s: float = 0.05
     send_s: float = 60.0
@@ -247,14 +248,16 @@ class ServerPlan:
     def needs_restart(self, started_with: "ServerPlan") -> tuple[str, ...]:
         """The keys of `server` that differ from what the listeners were opened with, and so have no effect yet."""
         found = ["max_target"] if self.max_target != started_with.max_target else []
+        if self.proxy_protocol != started_with.proxy_protocol:
+            found.append("proxy_protocol")
         if _fixed(self.tls) != _fixed(started_with.tls):
             found.append("tls")
         return tuple(found)
 
 
-def _fixed(tls: ServerTlsPlan | None) -> tuple[str, str | None] | None:
+def _fixed(tls: ServerTlsPlan | None) -> tuple[str, str | None, bool] | None:
     """What of the listener's TLS is as it was opened: everything but the certificates, and the port in addresses."""
-    return None if tls is None else (tls.min_version, tls.client_ca)
+    return None if tls is None else (tls.min_version, tls.client_ca, tls.client_optional)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,4 +20,5 @@ class ServerTlsPlan:
     certificates: tuple[CertificatePlan, ...]
     min_version: str = "1.2"
     client_ca: str | None = None
+    client_optional: bool = False
     port: int | None = None

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 from proxy.events import Observer
-from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, ProviderPlan
+from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, MtlsPlan, ProviderPlan
 from proxy.plan.upstreams import UpstreamPlan
 from proxy.security.authenticate import authenticated
 from proxy.security.credentials import Identify, api_keys, basic
 from proxy.security.forward import forward
 from proxy.security.jwt import jwt
+from proxy.security.mtls import mtls
 from proxy.security.sources import Sources
 from proxy.service import Layer
 from proxy.upstream.exchange import Upstream
@@ -26,6 +27,8 @@ def challenge(plan: ProviderPlan) -> str:
             return f'Bearer realm="{plan.name}"'
         case ForwardPlan():
             return ""
+        case MtlsPlan():
+            return f'Certificate realm="{plan.name}"'
 
 
 class Gatekeeper(Protocol):
@@ -70,5 +73,7 @@ class Providers:
             case ForwardPlan():
                 upstream = self._upstreams[plan.upstream]
                 return forward(plan, self._clients[plan.upstream], upstream, self._observer)
+            case MtlsPlan():
+                return mtls(plan)
             case _:
                 assert_never(plan)

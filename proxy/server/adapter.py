@@ -127,8 +127,12 @@ class Adapter:
 
     def _request(self, base: BaseRequest, body: ClientBody) -> Request:
         headers = base.headers
-        peer, port = getattr(base.protocol, "peer", None) or _peer(base)
+        connection = base.protocol
+        peer, port = getattr(connection, "peer", None) or _peer(base)
         client_ip, scheme, host = peer, base.scheme, headers.get("Host", "")
+        origin = getattr(connection, "origin", None)
+        if origin is not None and origin.secure:
+            scheme = "https"
         way = None
         trusted = self.trusted()
         if trusted and is_trusted(peer, trusted):
@@ -150,6 +154,7 @@ class Adapter:
             host=host,
             received_at=monotonic(),
             way=way,
+            cert=getattr(connection, "cert", None),
         )
 
     def _answer(self, base: BaseRequest, request: Request, response: Response) -> web.StreamResponse:

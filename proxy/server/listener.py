@@ -6,7 +6,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -27,8 +27,11 @@ from proxy.errors import (
 )
 from proxy.plan.nodes import ServerPlan
 from proxy.server.adapter import Adapter, peer_of
+from proxy.server.arrivals import Arrivals
 from proxy.server.census import Census
+from proxy.server.clientcert import certificate_of
 from proxy.server.hops import is_trusted
+from proxy.server.proxyprotocol import Origin
 from proxy.server.refusal import Refusal
 from proxy.server.sockets import BACKLOG, accept_waiting, bind
 from proxy.server.stalling import break_off
@@ -55,11 +58,17 @@ class _Connection(RequestHandler):
     `closing_since`: since when it waits for the client to take what was written before it ends.
     """
 
-    __slots__ = ("_census", "_counted", "_refuse", "closing_since", "head_since", "peer", "silent", "wire")
+    __slots__ = (
+        *("_census", "_counted", "_knows_clients", "_refuse"),
+        *("cert", "closing_since", "head_since", "origin", "peer", "silent", "wire"),
+    )
 
-    def __init__(self, server: "_Server", **options: Any) -> None:
+    def __init__(self, server: "_Server", origin: Origin | None = None, **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = server.adapter.refuse
+        self._knows_clients = server.knows_clients
+        self.origin = origin
+        self.cert: Mapping[str, Any] | None = None
         self._census = server.census
         self._counted = False
         self.peer: tuple[str, int] | None = None
@@ -68,13 +77,17 @@ class _Connection(RequestHandler):
         self.head_since = self.closing_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = self.peer = peer_of(transport)  # the same for all of its requests
+        origin = self.origin
+        # The same for all of its requests.
+        peer = self.peer = peer_of(transport) if origin is None else (origin.address, origin.port)
         if not self._census.enter(peer[0]):
             Refusal(transport)
             return
         self._counted = True
         self.wire = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self.head_since = self._loop.time()
+        if self._knows_clients:
+            self.cert = certificate_of(transport)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -172,6 +185,7 @@ class _Server(web.Server):
         super().__init__(adapter, **options)
         self.adapter = adapter
         self.census = census
+        self.knows_clients = False
         # aiohttp's own list keeps a connection until its task has ended, too.
         self._alive: set[RequestHandler] = set()
         self.empty = asyncio.Event()
@@ -179,6 +193,10 @@ class _Server(web.Server):
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def connect(self, origin: Origin) -> RequestHandler:
+        """The protocol of a connection that a proxy has said the client of."""
+        return _Connection(self, origin, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
@@ -224,6 +242,7 @@ class Listener:
             lingering_time=1.0,
         )
         self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=0.1)
+        self._arrivals: list[Arrivals] = []
         self._listening: list[tuple[asyncio.Server, socket.socket, ssl.SSLContext | None]] = []
         self._looking: asyncio.TimerHandle | None = None
 
@@ -236,13 +255,26 @@ class Listener:
         if self._looking is None:
             await self._runner.setup()
             self._look()
+        settings = self._settings()
+        self._server.knows_clients = tls is not None and tls.verify_mode != ssl.CERT_NONE
+        address = bound.getsockname()
+        if settings.proxy_protocol:
+            arrivals = Arrivals(
+                bound,
+                self._server.connect,
+                is_trusted=lambda address: is_trusted(address, self._adapter.trusted()),
+                header_s=lambda: self._settings().header_s,
+                tls=tls,
+            )
+            arrivals.open(BACKLOG)
+            self._arrivals.append(arrivals)
+            return str(address[0]), int(address[1])
         # Not aiohttp's site: it leaves a handshake a minute.
-        limit = None if tls is None else self._settings().header_s
+        limit = None if tls is None else settings.header_s
         server = await asyncio.get_running_loop().create_server(
             self._server, sock=bound, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=limit
         )
         self._listening.append((server, bound, tls))
-        address = bound.getsockname()
         return str(address[0]), int(address[1])
 
     async def close(self, drain_s: float, idle_s: float = 0.0) -> bool:
@@ -255,6 +287,8 @@ class Listener:
         self._adapter.tunnels.start_draining()
         loop = asyncio.get_running_loop()
         until = loop.time() + drain_s
+        while self._arrivals:
+            await self._arrivals.pop().close()
         while self._listening:
             server, bound, tls = self._listening.pop()
             waiting = accept_waiting(bound)

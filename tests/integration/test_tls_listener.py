@@ -183,3 +183,74 @@ async def test_there_is_nothing_to_be_sent_to_without_tls(tmp_path: Path, start_
     process = await start_gateway(tmp_path / "routes.yaml", "--redirect-port", "0", listens=False)
     assert await process.wait() == 2
     assert "--redirect-port" in process.other_lines[-1]
+
+
+MUTUAL = """
+version: 1
+server:
+  tls: {certificates: [{cert: one.pem}], client_ca: client_ca.pem, client_auth: optional}
+auth:
+  machines: {type: mtls, subject: email}
+  keys: {type: api_key, keys: {k: {secret: the-key}}}
+routes:
+  - {name: me, match: GET /me, auth: [machines, keys], reply: {body: [$.claims.sub]}}
+  - {name: only, match: GET /only, auth: machines, allow: "claims.email == ['ann@example.com']", reply: {body: [in]}}
+  - {name: open, match: GET /open, reply: {body: {cert: $.client.cert.serial}}}
+"""
+
+
+async def test_a_certificate_says_who_asks_and_other_credentials_do_too(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (tmp_path / "routes.yaml").write_text(MUTUAL)
+    async with serving(world):
+
+        async def get(path: str, context: ssl.SSLContext, **headers: str) -> tuple[int, Any]:
+            async with (
+                ClientSession(connector=TCPConnector(ssl=context)) as session,
+                session.get(f"https://localhost:{world.port}{path}", headers=headers) as response,
+            ):
+                return response.status, await response.json(content_type=None)
+
+        ann, bob = world.client(), world.client()
+        world.ca.issue_cert("ann@example.com").configure_cert(ann)
+        world.ca.issue_cert("bob@example.com").configure_cert(bob)
+        nobody = world.client()
+        assert await get("/me", ann) == (200, ["ann@example.com"])
+        assert await get("/me", nobody, **{"X-API-Key": "the-key"}) == (200, ["k"])
+        status, problem = await get("/me", nobody)
+        assert (status, problem["code"]) == (401, "unauthorized")
+        assert (await get("/only", ann))[0] == 200
+        assert (await get("/only", bob))[0] == 403
+        assert (await get("/open", nobody))[1] == {"cert": None}
+        assert len((await get("/open", bob))[1]["cert"]) > 10
+        stranger = world.client()
+        trustme.CA().issue_cert("ann@example.com").configure_cert(stranger)
+        with pytest.raises(ClientError):
+            await get("/open", stranger)
+
+
+FRONTED = """
+version: 1
+server: {proxy_protocol: true, trusted_proxies: [127.0.0.1], tls: {certificates: [{cert: one.pem}]}}
+routes:
+  - {name: who, match: GET /, ip: {allow: [192.0.2.0/24]}, reply: {body: {ip: $.client.ip, s: $.request.scheme}}}
+"""
+
+
+async def test_a_header_of_the_front_comes_before_tls(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (tmp_path / "routes.yaml").write_text(FRONTED)
+
+    async def ask(address: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(f"PROXY TCP4 {address} 10.0.0.1 4711 443\r\n".encode())
+        await writer.start_tls(world.client(), server_hostname="localhost")
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n\r\n")
+        try:
+            return await reader.read()
+        finally:
+            writer.close()
+
+    async with serving(world):
+        assert b'{"ip":"192.0.2.7","s":"https"}' in await ask("192.0.2.7")
+        assert b" 403 " in await ask("198.51.100.1")
