@@ -72,6 +72,28 @@ class KeysUnavailable(GatewayError):
     code = "keys_unavailable"
 
 
+class IssuerUnavailable(GatewayError):
+    """The identity provider does not answer, and without it nobody can log in."""
+
+    status = 503
+    code = "issuer_unavailable"
+
+    def __init__(self) -> None:
+        headers = {"Retry-After": "5", "Cache-Control": "no-store"}
+        super().__init__("nobody can log in at the moment", headers=headers)
+
+
+class LoginFailed(GatewayError):
+    """The identity provider's answer cannot be used."""
+
+    status = 502
+    code = "login_failed"
+    source: Source = "upstream"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Cache-Control": "no-store"})
+
+
 class RouteNotFound(GatewayError):
     status = 404
     code = "no_route"

@@ -6,7 +6,7 @@ characters, broken percent-encoding. What remains goes upstream byte for byte.
 
 import re
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from proxy.errors import BadRequest, TargetTooLong
 
@@ -142,3 +142,17 @@ def _decode(text: str) -> str:
         return unquote_to_bytes(text).decode()
     except UnicodeError:  # Decode: the bytes. Encode: a surrogate, which stands for a byte that was not UTF-8.
         raise BadRequest("the query is not UTF-8") from None
+
+
+def is_http_url(text: str) -> bool:
+    """Whether text is an absolute http(s) URL without user information and fragment."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and not parts.fragment and "@" not in parts.netloc and not _CONTROL.search(text)
+
+
+# What browsers and some libraries take out of a URL before they look at it.
+_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")

@@ -21,10 +21,23 @@ class Secret(Strict):
     """What `$.claims` has of them, besides `sub`, their name."""
 
 
+class Session(Strict):
+    """The cookie that says who has logged in."""
+
+    secret: Annotated[list[str], BeforeValidator(one_or_many)] = Field(min_length=1)
+    """What it is encrypted with, from `${secret.name}`: at least 32 characters. The first encrypts, all decrypt."""
+    name: str = Field(default="session", pattern=r"^[A-Za-z0-9_-]+$")
+    """What it is called; over https with `__Host-` before it."""
+    lifetime: Seconds = 8 * 3600.0
+    """How long a login is good."""
+    claims: list[str] | None = None
+    """What of the ID token is kept; all that is about the person unless said."""
+
+
 class Auth(Strict):
     """A way to tell who asks."""
 
-    type: Literal["api_key", "basic", "jwt", "forward", "mtls"]
+    type: Literal["api_key", "basic", "jwt", "forward", "mtls", "oidc"]
     header: str | None = None
     """Of `api_key` (X-API-Key) and `jwt` (Authorization): where the credential stands."""
     query: str | None = None
@@ -48,7 +61,7 @@ class Auth(Strict):
     audience: Names | None = None
     """Of `jwt`: `aud` names one of these."""
     scopes: Names | None = None
-    """Of `jwt`: all of these are in `scope`, else 403."""
+    """Of `jwt`: all of these are in `scope`, else 403. Of `oidc`: what is asked for; [profile, email] unless said."""
     leeway: Seconds | None = None
     """Of `jwt`: by how much clocks may differ; 30s unless said."""
     refresh: Seconds | None = None
@@ -69,3 +82,15 @@ class Auth(Strict):
     """How long that may take: of `forward` 5s unless said, of the Redis of `api_key` 100ms."""
     subject: Literal["cn", "subject", "dns", "uri", "email", "fingerprint"] | None = None
     """Of `mtls`: what of the certificate is `$.claims.sub`; `cn` unless said."""
+    client_id: str | None = None
+    """Of `oidc`: what the issuer calls this gateway."""
+    client_secret: str | None = None
+    """Of `oidc`: from `${secret.name}`; none for a public client."""
+    base_url: str | None = None
+    """Of `oidc`: how browsers get here, `https://shop.example.com`; unless said, what they asked for."""
+    callback: str = "/oauth2/callback"
+    """Of `oidc`: where the issuer sends them back to."""
+    logout: str = "/oauth2/logout"
+    """Of `oidc`: where they are logged out."""
+    session: Session | None = None
+    """Of `oidc`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from proxy.expr.scope import Evaluate
 
@@ -84,7 +84,39 @@ class MtlsPlan:
     subject: str
 
 
-ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan | ForwardPlan | MtlsPlan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcPlan:
+    """A login at an issuer (OpenID Connect Core 1.0, code flow with PKCE), and the cookie that remembers it.
+
+    `keys` decrypt the cookie, the first one encrypts it. `kept`: which claims it holds, None for all about the person.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    scopes: tuple[str, ...]
+    algorithms: frozenset[str]
+    leeway_s: float
+    base_url: str | None
+    callback: str
+    logout: str
+    cookie: str
+    keys: tuple[bytes, ...] = field(repr=False)
+    lifetime_s: float
+    kept: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPlan:
+    """The action of a path that belongs to a provider: where a login ends, or a logout."""
+
+    provider: OidcPlan
+    step: Literal["callback", "logout"]
+    roots: frozenset[str] = frozenset()
+
+
+ProviderPlan = ApiKeysPlan | BasicPlan | JwtPlan | ForwardPlan | MtlsPlan | OidcPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

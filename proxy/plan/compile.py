@@ -22,6 +22,7 @@ from proxy.plan.compile_actions import compile_composite, compile_redirect, comp
 from proxy.plan.compile_auth import check_claims_known, compile_allow, compile_auth, compile_providers
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
 from proxy.plan.compile_cors import compile_cors
+from proxy.plan.compile_oidc import login_routes
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
 from proxy.plan.compile_ratelimit import check_limit_store, compile_concurrency, compile_rate_limits
@@ -73,6 +74,8 @@ def compile_plan(
         if (one := _compile_route(route, config, known, constants, pages, providers, place / "routes" / index))
         is not None
     ]
+    own = login_routes(providers.values(), config.server.max_body, place / "auth")
+    compiled += [_Compiled(rule, plan, here) for rule, plan, here in own]
     _check_names(routes, place / "routes")
     _check_networks(config.server, place / "server" / "trusted_proxies")
     check_store(config.server, place / "server" / "cache_store")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -25,15 +24,18 @@ from proxy.plan.auth import (
     ForwardPlan,
     JwtPlan,
     MtlsPlan,
+    OidcPlan,
     ProviderPlan,
     StoredKeysPlan,
 )
 from proxy.plan.compile_actions import request_roots
 from proxy.plan.compile_forward import compile_forward
+from proxy.plan.compile_oidc import compile_oidc
 from proxy.plan.nodes import Action
-from proxy.plan.stores import check_redis
+from proxy.plan.stores import check_redis, warn_of_plain
 from proxy.policy.jws import ALGORITHMS, DEFAULT_ALGORITHMS, InvalidKeySet, parse_key_set
 from proxy.problems import Invalid, Place, did_you_mean
+from proxy.target import is_http_url
 
 _KEYS = {
     "api_key": {"header", "query", "keys", "redis", "prefix", "refresh", "timeout"},
@@ -43,6 +45,10 @@ _KEYS = {
         *("leeway", "refresh", "cooldown"),
     },
     "mtls": {"subject"},
+    "oidc": {
+        *("issuer", "client_id", "client_secret", "scopes", "algorithms", "leeway", "base_url"),
+        *("callback", "logout", "session"),
+    },
     "forward": {"to", "request_headers", "upstream_headers", "client_headers", "claims", "timeout"},
 }
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
@@ -126,7 +132,7 @@ def credential_sources(names: Sequence[str], config: Config) -> tuple[list[str],
             queries.append(auth.query)
         elif auth.type == "mtls":
             continue
-        elif auth.cookie is not None:
+        elif auth.cookie is not None or auth.type == "oidc":
             headers.append("cookie")
         else:
             headers.append((auth.header or ("X-API-Key" if auth.type == "api_key" else "Authorization")).lower())
@@ -146,6 +152,8 @@ def _headers_of(plan: ProviderPlan) -> tuple[str, ...]:
             return plan.asks
         case MtlsPlan():
             return ()
+        case OidcPlan():
+            return ("Cookie",)
 
 
 def _digest(one: Secret, place: Place) -> bytes | None:
@@ -256,14 +264,10 @@ def _key_source(auth: Auth, place: Place) -> tuple[str | None, Mapping[str, Any]
         return None, None
     document: Any = auth.jwks
     if isinstance(document, str) and not document.lstrip().startswith("{"):
-        try:
-            parts = urlsplit(document)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid:
+        if not is_http_url(document):
             (place / "jwks").problem("bad-url", "this is not where keys are", "write https://…, or the keys")
             return None, None
+        warn_of_plain(document, place / "jwks")
         return document, None
     try:
         document = decode_json(document.encode()) if isinstance(document, str) else document
@@ -283,4 +287,5 @@ _COMPILERS: dict[str, Callable[[str, Auth, Place], ProviderPlan | None]] = {
     "basic": _basic,
     "jwt": _jwt,
     "mtls": _mtls,
+    "oidc": compile_oidc,
 }

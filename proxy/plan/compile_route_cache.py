@@ -51,8 +51,8 @@ def compile_route_cache(
             (here / "vary" / index).problem("bad-header", f"{name!r} is not a header name", "write accept-language")
     _check_shareable(route, action, here)
     # What one is given is not for another, whatever the upstream makes of who asks: their credential is in the key.
-    if any(config.auth[name].type == "mtls" for name in route.auth or () if name in config.auth):
-        what = "answers are kept apart by what is sent, and a certificate is not"
+    if any(config.auth[name].type in ("mtls", "oidc") for name in route.auth or () if name in config.auth):
+        what = "answers are kept apart by credentials that are sent on, and neither a certificate nor a session is"
         here.problem("conflicting-keys", what, "leave cache out", at_key=True)
     credentials, parameters = credential_sources(route.auth or (), config)
     if cache.query is not None and not set(parameters) <= set(cache.query):

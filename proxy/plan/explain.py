@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from proxy.plan.auth import LoginPlan
 from proxy.plan.graph import Edge, Graph
 from proxy.plan.nodes import Action, CallPlan, CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.proxying import ProxyPlan
@@ -35,6 +36,8 @@ def action_name(action: Action) -> str:
             return "reply"
         case RedirectPlan():
             return "redirect"
+        case LoginPlan():
+            return "login"
 
 
 def upstreams_of(action: Action) -> tuple[str, ...]:

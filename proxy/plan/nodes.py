@@ -10,7 +10,7 @@ from proxy.expr.needs import READ, Need
 from proxy.expr.scope import Evaluate, Scope
 from proxy.expr.urltemplate import UrlTemplate
 from proxy.merge.keys import Keyed
-from proxy.plan.auth import AllowPlan, AuthPlan
+from proxy.plan.auth import AllowPlan, AuthPlan, LoginPlan
 from proxy.plan.cors import CorsPlan
 from proxy.plan.field import Field
 from proxy.plan.graph import Graph
@@ -180,7 +180,7 @@ class RedirectPlan:
     roots: frozenset[str]
 
 
-Action = CompositePlan | ProxyPlan | ReplyPlan | RedirectPlan
+Action = CompositePlan | ProxyPlan | ReplyPlan | RedirectPlan | LoginPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

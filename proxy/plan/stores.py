@@ -1,4 +1,4 @@
-"""Where state may be kept outside this process: the URL of a Redis or Valkey."""
+"""Addresses of what this process relies on: a Redis or Valkey that keeps its state, an issuer that says who asks."""
 
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -22,3 +22,9 @@ def check_redis(url: str, what: str, hint: str, place: Place) -> bool:
     else:
         return True
     return False
+
+
+def warn_of_plain(url: str, place: Place) -> None:
+    """Whoever stands on the way to a URL without TLS decides who may come in."""
+    if url.startswith("http:") and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+        place.warning("no-tls", "who stands in between can let anybody in", "write https://…")

@@ -8,17 +8,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError
 
 from proxy.background import Background
 from proxy.clock import monotonic
 from proxy.document import InvalidJson, decode_json
 from proxy.policy.jws import InvalidKeySet, KeySet, parse_key_set
 from proxy.policy.refresh import Refresh
+from proxy.security.fetching import NotFetched, fetch
 
 _LOG = logging.getLogger("proxy.security.keyring")
-_MAX_BYTES = 512 * 1024
-_TIMEOUT_S = 5.0
 _EMPTY_S = 1.0  # between attempts while there is no key at all
 
 
@@ -64,32 +63,15 @@ class KeyRing:
 
     async def _fetch(self, done: asyncio.Future[None]) -> None:
         try:
-            document = decode_json(await _get(self.url))
+            document = decode_json(await fetch(self.url))
             keys = parse_key_set(document)
             self._fetched_at = self._now()
             if document != self._document:
                 self._document, self.keys = document, keys
                 self.version += 1
-        except (ClientError, OSError, TimeoutError, InvalidJson, InvalidKeySet, RecursionError) as error:
+        except (ClientError, OSError, TimeoutError, InvalidJson, InvalidKeySet, NotFetched, RecursionError) as error:
             _LOG.warning("the keys of %s could not be got: %s", self.url, str(error) or type(error).__name__)
         finally:
             self._fetching = None
             if not done.done():
                 done.set_result(None)
-
-
-async def _get(url: str) -> bytes:
-    """The document there. Redirects are not followed: where keys come from is said by the configuration alone."""
-    timeout = ClientTimeout(total=_TIMEOUT_S)
-    async with (
-        ClientSession(timeout=timeout, cookie_jar=DummyCookieJar(), auto_decompress=False) as session,
-        session.get(url, allow_redirects=False, headers={"Accept-Encoding": "identity"}) as response,
-    ):
-        if response.status != 200:
-            raise InvalidKeySet(f"status {response.status}")
-        body = bytearray()
-        async for piece in response.content.iter_any():
-            body += piece
-            if len(body) > _MAX_BYTES:
-                raise InvalidKeySet("the document is too large")
-        return bytes(body)

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 from proxy.events import Observer
-from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, MtlsPlan, ProviderPlan
+from proxy.plan.auth import ApiKeysPlan, AuthPlan, BasicPlan, ForwardPlan, JwtPlan, MtlsPlan, OidcPlan, ProviderPlan
 from proxy.plan.upstreams import UpstreamPlan
 from proxy.security.authenticate import authenticated
 from proxy.security.credentials import Identify, api_keys, basic
 from proxy.security.forward import forward
 from proxy.security.jwt import jwt
+from proxy.security.login import Login
 from proxy.security.mtls import mtls
 from proxy.security.sources import Sources
 from proxy.service import Layer
@@ -27,6 +28,8 @@ def challenge(plan: ProviderPlan) -> str:
             return f'Bearer realm="{plan.name}"'
         case ForwardPlan():
             return ""
+        case OidcPlan():
+            return f'Cookie realm="{plan.name}"'
         case MtlsPlan():
             return f'Certificate realm="{plan.name}"'
 
@@ -75,5 +78,7 @@ class Providers:
                 return forward(plan, self._clients[plan.upstream], upstream, self._observer)
             case MtlsPlan():
                 return mtls(plan)
+            case OidcPlan():
+                return Login(plan, self._sources).identify
             case _:
                 assert_never(plan)

@@ -2,6 +2,7 @@
 
 from proxy.background import Background
 from proxy.plan.auth import StoredKeysPlan
+from proxy.security.discovery import Discovery
 from proxy.security.keyring import KeyRing
 from proxy.security.keystore import KeyStore
 
@@ -13,6 +14,7 @@ class Sources:
         self._background = background
         self._rings: dict[str, KeyRing] = {}
         self._stores: dict[StoredKeysPlan, KeyStore] = {}
+        self._issuers: dict[str, Discovery] = {}
 
     def ring(self, url: str) -> KeyRing:
         """The keys of an issuer."""
@@ -25,6 +27,12 @@ class Sources:
         if plan not in self._stores:
             self._stores[plan] = KeyStore(plan)
         return self._stores[plan]
+
+    def discovery(self, issuer: str) -> Discovery:
+        """Where an issuer of logins has what."""
+        if issuer not in self._issuers:
+            self._issuers[issuer] = Discovery(issuer)
+        return self._issuers[issuer]
 
     async def close(self) -> None:
         """Close what is open."""

@@ -16,6 +16,7 @@ from proxy.engine.composite import accepting, composite_action
 from proxy.engine.finish import finishing
 from proxy.engine.ways import Shared
 from proxy.events import Observer
+from proxy.plan.auth import LoginPlan
 from proxy.plan.nodes import CompositePlan, Plan, RedirectPlan, ReplyPlan, RoutePlan
 from proxy.plan.proxying import MirrorPlan, ProxyPlan
 from proxy.policy.budget import Budget
@@ -23,6 +24,7 @@ from proxy.security.allow import allowing
 from proxy.security.concurrency import at_most
 from proxy.security.ip import from_allowed_addresses
 from proxy.security.limiters import Limiters
+from proxy.security.login import Login, own_cookies_kept
 from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import rate_limiting
 from proxy.security.shield import with_security_headers, within_limits, without_bots
@@ -74,7 +76,9 @@ class Services(dict[str, Service]):
         self._answers = LocalStore(kept) if answers is None else answers
         self._background = Background() if background is None else background
         self._limiters = Limiters(observer) if limiters is None else limiters
-        sources = Sources(self._background) if sources is None else sources
+        self._sources = sources = Sources(self._background) if sources is None else sources
+        logins = [route.action.provider for route in plan.routes if isinstance(route.action, LoginPlan)]
+        self._sessions = {login.cookie: login.name for login in logins}
         self._providers = providers or Providers(sources, clients, plan.upstreams, observer)
         self._keeps = any(route.cache is not None for route in plan.routes)
         self._routes = {route.name: route for route in plan.routes}
@@ -106,6 +110,7 @@ class Services(dict[str, Service]):
             rate_limiting(route.rate_limits, self._limiters.counts, shared=self._limiters.shared),
             at_most(route.concurrency, self._limiters.places),
             validating(route.validate),
+            own_cookies_kept(self._sessions) if not isinstance(route.action, LoginPlan) else None,
         )
 
     def _build(self, route: RoutePlan) -> Service:
@@ -123,6 +128,9 @@ class Services(dict[str, Service]):
                 return stack(reply_action(plan), finishing(etag=False, codings=codings))
             case RedirectPlan() as plan:
                 return redirect_action(plan)
+            case LoginPlan(provider=provider, step=step):
+                login = Login(provider, self._sources)
+                return login.callback if step == "callback" else login.logout
 
     def _pass_through(self, route: RoutePlan, plan: ProxyPlan) -> Service:
         mirror = self._mirror(route, plan.mirror) if plan.mirror is not None else None

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from proxy.plan.stores import check_redis
+from proxy.plan.stores import check_redis, warn_of_plain
 from proxy.problems import Place, Problem, Span
 
 
@@ -28,3 +28,13 @@ def test_what_is_none_is_a_problem_that_does_not_repeat_it(url: str) -> None:
 def test_the_package_that_is_missing_is_named(monkeypatch: Any) -> None:
     monkeypatch.setattr("proxy.plan.stores.find_spec", lambda name: None)
     assert "proxy-composer[redis]" in found("redis://h")[1][0]
+
+
+@pytest.mark.parametrize(
+    "url,warned",
+    [("https://idp", False), ("http://idp", True), ("http://127.0.0.1:5", False), ("http://localhost", False)],
+)
+def test_an_issuer_without_tls_is_a_warning(url: str, warned: bool) -> None:
+    problems: list[Problem] = []
+    warn_of_plain(url, Place(problems, lambda path, at_key: Span("f", 1, 1)))
+    assert [problem.severity for problem in problems] == ["warning"] * warned
