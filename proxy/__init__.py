@@ -12,6 +12,7 @@ lower floor; two packages on one floor do not see each other; `tests/test_archit
     plan        plan      the model → routes, call graphs and closures; immutable
     ═══════════ the line: nothing above it waits, reads a clock, or opens a socket (config/source reads files)
     runtime     tls       contexts out of the files that a configuration names
+                fetching  documents of issuers
                 observe   metrics and the access log
                 upstream  one client per named upstream; http1, the connections to it
                 engine    runs a composite's calls and builds its answer

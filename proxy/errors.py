@@ -244,6 +244,17 @@ class UpstreamUnreachable(UpstreamFailed):
     unsent = True
 
 
+class TokenUnavailable(UpstreamFailed):
+    """There is no token to say by who we are, so the upstream was not asked."""
+
+    status = 503
+    code = "token_unavailable"
+    unsent = True
+
+    def __init__(self) -> None:
+        super().__init__("there is no token for it at the moment")
+
+
 class UpstreamStatus(UpstreamFailed):
     """The upstream answered with a status that does not count as success."""
 

@@ -20,7 +20,7 @@ FLOORS = (
     ("merge",),
     ("config",),
     ("plan",),
-    ("tls",),
+    ("tls", "fetching"),
     ("observe", "upstream", "loading"),
     ("cache",),
     ("engine",),

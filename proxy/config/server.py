@@ -67,6 +67,8 @@ class Server(Strict):
     """How many of them from one address; half of all unless said. Trusted proxies may have more."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks that are believed about the way a request came."""
+    identity_headers: list[str] | None = None
+    """Headers that tell upstreams who asks, which no client may; unless said, those that a route writes claims into."""
     proxy_protocol: bool = False
     """Connections begin with a PROXY header (version 1 or 2), and come from `trusted_proxies` only (restart)."""
     forwarded: Literal["x-forwarded", "forwarded", "both"] = "x-forwarded"

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from proxy.config.fields import Failures, Seconds, Share, Statuses, Strict, one
+from proxy.config.identity import Identity
 
 
 class Timeouts(Strict):
@@ -131,6 +132,10 @@ class Upstream(Strict):
     breaker: Breaker | None = None
     retry_budget: Share = 0.2
     """Retries and hedges beside the ordinary requests, all calls together."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """What goes with every request to it, in the place of what a client or a route says."""
+    identity: Identity | None = None
+    """Who we are to it."""
     deadline_header: str | None = None
     """A header that tells it for how many milliseconds its answer will be waited for."""
     timeouts: Timeouts = Field(default_factory=one(Timeouts))

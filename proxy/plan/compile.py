@@ -22,6 +22,7 @@ from proxy.plan.compile_actions import compile_composite, compile_redirect, comp
 from proxy.plan.compile_auth import check_claims_known, compile_allow, compile_auth, compile_providers
 from proxy.plan.compile_balance import compile_balance, compile_hashes, with_hash_keys
 from proxy.plan.compile_cors import compile_cors
+from proxy.plan.compile_identity import compile_identity
 from proxy.plan.compile_oidc import login_routes
 from proxy.plan.compile_pages import compile_pages
 from proxy.plan.compile_proxy import compile_proxy
@@ -30,6 +31,7 @@ from proxy.plan.compile_resilience import check_deadline_header, compile_breaker
 from proxy.plan.compile_route_cache import check_store, compile_route_cache
 from proxy.plan.compile_tls import compile_server_tls
 from proxy.plan.compile_validate import compile_validate
+from proxy.plan.identity_headers import identity_headers
 from proxy.plan.ip import compile_ip
 from proxy.plan.nodes import Action, PagePlan, Plan, RoutePlan, ServerPlan
 from proxy.plan.pattern import Param, parse_pattern
@@ -85,10 +87,12 @@ def compile_plan(
         one.route = with_hash_keys(one.route, upstreams)
     if any(problem.severity == "error" for problem in place.found[before:]):
         return None
+    routes_plan = tuple(one.route for one in compiled)
     return Plan(
+        identity_headers=identity_headers(routes_plan, config.server.identity_headers),
         server=_server_plan(config.server, place / "server"),
         upstreams=upstreams,
-        routes=tuple(one.route for one in compiled),
+        routes=routes_plan,
         router=Router([(one.rule, one.route) for one in compiled]),
     )
 
@@ -151,6 +155,7 @@ def compile_upstream(name: str, upstream: Upstream, place: Place) -> UpstreamPla
         **compile_balance(upstream, place),
         breaker=compile_breaker(upstream.breaker),
         retry_budget=upstream.retry_budget,
+        identity=compile_identity(upstream, [*endpoints, *([dns] if dns else [])], place),
         deadline_header=check_deadline_header(upstream.deadline_header, place),
         tls=_compile_tls(upstream.tls, [*endpoints, *([dns] if dns else [])], place / "tls")
         if upstream.tls is not None

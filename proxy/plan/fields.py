@@ -174,4 +174,5 @@ def _check_header_name(name: str, place: Place) -> bool:
 
 def _field(name: str, expression: Expression) -> Field:
     reads = expression.reads
-    return Field(name, expression.evaluate, from_client(reads), only_client(reads), expression.text)
+    identity = any(reference.root == "claims" for reference in reads)
+    return Field(name, expression.evaluate, from_client(reads), only_client(reads), expression.text, identity)

@@ -268,3 +268,4 @@ class Plan:
     upstreams: dict[str, UpstreamPlan]
     routes: tuple[RoutePlan, ...]
     router: Router[RoutePlan]
+    identity_headers: frozenset[str] = frozenset()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from proxy.expr.scope import Scope
+from proxy.plan.identity import IdentityPlan
 from proxy.policy.breaker import BreakerPlan
 
 
@@ -42,6 +43,7 @@ class UpstreamPlan:
     retry_budget: float = 0.2
     deadline_header: str | None = None
     lifetime_s: float = 600.0
+    identity: IdentityPlan | None = None
 
     @property
     def named(self) -> tuple["Endpoint", ...]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from proxy.clock import monotonic
 from proxy.document import InvalidJson, decode_json
 from proxy.errors import IssuerUnavailable
-from proxy.security.fetching import NotFetched, fetch
+from proxy.fetching import NotFetched, fetch
 from proxy.target import is_http_url
 
 _LOG = logging.getLogger("proxy.security.login")

@@ -13,9 +13,9 @@ from aiohttp import ClientError
 from proxy.background import Background
 from proxy.clock import monotonic
 from proxy.document import InvalidJson, decode_json
+from proxy.fetching import NotFetched, fetch
 from proxy.policy.jws import InvalidKeySet, KeySet, parse_key_set
 from proxy.policy.refresh import Refresh
-from proxy.security.fetching import NotFetched, fetch
 
 _LOG = logging.getLogger("proxy.security.keyring")
 _EMPTY_S = 1.0  # between attempts while there is no key at all

@@ -18,13 +18,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from proxy.clock import unix_seconds
 from proxy.document import InvalidJson, decode_json
 from proxy.errors import BadRequest, Forbidden, IssuerUnavailable, LoginFailed
+from proxy.fetching import NotFetched, fetch
 from proxy.message import Request, Response, connection_options
 from proxy.plan.auth import Claims, OidcPlan
 from proxy.policy.claims import Rules, check_claims
 from proxy.policy.jws import TokenRefused, UnknownKey, open_token
 from proxy.security.credentials import AnsweredInstead
 from proxy.security.discovery import Discovery, Issuer
-from proxy.security.fetching import NotFetched, fetch
 from proxy.security.sealing import Sealed
 from proxy.security.sources import Sources
 from proxy.service import Layer, Service

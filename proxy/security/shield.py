@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 from proxy.errors import Forbidden, HeadersTooLarge, TargetTooLong
 from proxy.message import Fields, Request, Response
 from proxy.plan.shield import BotsPlan, LimitsPlan
@@ -74,5 +76,26 @@ def with_security_headers(fields: tuple[tuple[str, str], ...]) -> Layer | None:
             return response
 
         return secured
+
+    return layer
+
+
+def without_identity_headers(names: frozenset[str]) -> Layer | None:
+    """What a client says that it is by these headers (in lower case) is not even looked at. None where there are none.
+
+    A trusted proxy may say it: that is what some are for.
+    """
+    if not names:
+        return None
+
+    def layer(inner: Service) -> Callable[[Request], Awaitable[Response]]:
+        async def stripped(request: Request) -> Response:
+            headers = request.headers
+            if request.way is None and any([name.lower() in names for name in headers]):
+                kept = [(name, value) for name, value in headers.items() if name.lower() not in names]
+                request.headers = CIMultiDictProxy(CIMultiDict(kept))
+            return await inner(request)
+
+        return stripped
 
     return layer

@@ -27,7 +27,7 @@ from proxy.security.limiters import Limiters
 from proxy.security.login import Login, own_cookies_kept
 from proxy.security.providers import Gatekeeper, Providers
 from proxy.security.ratelimit import rate_limiting
-from proxy.security.shield import with_security_headers, within_limits, without_bots
+from proxy.security.shield import with_security_headers, within_limits, without_bots, without_identity_headers
 from proxy.security.sources import Sources
 from proxy.security.validate import validating
 from proxy.server.cached import SAFE, cached, forgetting
@@ -105,6 +105,7 @@ class Services(dict[str, Service]):
             from_allowed_addresses(route.ip),
             without_bots(route.bots),
             within_limits(route.limits),
+            without_identity_headers(self._plan.identity_headers),
             self._providers.layer(route.auth) if route.auth is not None else None,
             allowing(route.allow) if route.allow is not None else None,
             rate_limiting(route.rate_limits, self._limiters.counts, shared=self._limiters.shared),

@@ -24,9 +24,11 @@ from proxy.upstream.exchange import Cancel, Client, Done, StreamedResponse, Upst
 from proxy.upstream.guarded import Guarded
 from proxy.upstream.health import check_forever
 from proxy.upstream.http1.pool import Pool
+from proxy.upstream.identified import Identified
 from proxy.upstream.pools import Pools
 from proxy.upstream.resolve import Resolve, resolve_forever, resolve_name
 from proxy.upstream.srv import srv_resolver
+from proxy.upstream.tokens import Tokens
 
 
 def _ignore(event: Event) -> None:
@@ -59,6 +61,11 @@ class UpstreamClient:
             way = Guarded(way, Breaker(plan.breaker), plan.name, "", observer)
         if plan.deadline_header is not None:
             way = Telling(way, plan.deadline_header)
+        self._tokens: Tokens | None = None
+        if plan.identity is not None:
+            if plan.identity.token is not None:
+                self._tokens = Tokens(plan.identity.token, plan.name)
+            way = Identified(way, plan.identity, "https" if secure else "http", self._tokens)
         self._way = way
         if plan.dns is not None:
             by = resolve or (srv_resolver() if plan.srv else resolve_name)
@@ -83,6 +90,8 @@ class UpstreamClient:
     async def close(self) -> None:
         """Close every connection that no other client uses; requests still under way on them fail."""
         self._endpoints.close()
+        if self._tokens is not None:
+            await self._tokens.close()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

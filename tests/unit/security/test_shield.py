@@ -4,9 +4,9 @@ import pytest
 from multidict import CIMultiDict
 
 from proxy.errors import Forbidden, HeadersTooLarge, RouteNotFound, TargetTooLong
-from proxy.message import Request, Response
+from proxy.message import Request, Response, Way
 from proxy.plan.shield import BotsPlan, LimitsPlan
-from proxy.security.shield import with_security_headers, within_limits, without_bots
+from proxy.security.shield import with_security_headers, within_limits, without_bots, without_identity_headers
 
 
 async def inner(request: Request) -> Response:
@@ -81,3 +81,15 @@ async def test_errors_say_it_too(request_of: Any) -> None:
     with pytest.raises(RouteNotFound):
         await layer(failing)(request)
     assert request.told == list(FIELDS[:2])
+
+
+async def test_what_a_client_says_that_it_is_is_not_looked_at(request_of: Any) -> None:
+    layer = without_identity_headers(frozenset({"x-user", "x_user"}))
+    assert layer is not None
+    assert without_identity_headers(frozenset()) is None
+    request = request_of(("X-User", "root"), ("x_USER", "root"), ("X-Users", "1"))
+    await layer(inner)(request)
+    assert dict(request.headers) == {"X-Users": "1"}
+    trusted = request_of(("X-User", "ann"), way=Way(("192.0.2.1",)))
+    await layer(inner)(trusted)
+    assert trusted.headers["X-User"] == "ann"

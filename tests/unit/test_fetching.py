@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
-from proxy.security.fetching import NotFetched, fetch
+from proxy.fetching import NotFetched, fetch
 
 
 class Served:
