@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from proxy.config.auth import Auth
 from proxy.config.check import check_document, merge_documents
 from proxy.config.environment import Resolver, mentions_environment
-from proxy.config.source import ABSENT, Sources, fingerprint, read_sources, secret_reader
+from proxy.config.source import ABSENT, Sources, fingerprint, read_limited, read_sources, secret_reader
 from proxy.plan.compile import compile_plan
 from proxy.plan.nodes import Plan
 from proxy.problems import Place, Problem
@@ -113,8 +114,25 @@ def _check_and_compile(path: str, sources: Sources, env: Mapping[str, str], foun
     checked = check_document(document, path, found)
     if checked is None:
         return None
+    folder = os.path.dirname(path)
+    _read_key_sets(checked.config.auth, folder, sources.watched)
     plan = compile_plan(checked.config, checked.routes, checked.place, env)
-    return _read_tls(plan, os.path.dirname(path), sources.watched, checked.place) if plan is not None else None
+    return _read_tls(plan, folder, sources.watched, checked.place) if plan is not None else None
+
+
+def _read_key_sets(auths: dict[str, Auth], folder: str, watched: dict[str, bytes]) -> None:
+    """Put the contents of the files that `jwks` names in their place. What cannot be read stays, to be reported."""
+    for name, auth in auths.items():
+        jwks = auth.jwks
+        if not isinstance(jwks, str) or "://" in jwks or jwks.lstrip().startswith("{") or not jwks:
+            continue
+        path = os.path.join(folder, jwks)
+        try:
+            data = read_limited(path)
+            watched[path] = fingerprint(data)
+            auths[name] = auth.model_copy(update={"jwks": data.decode()})
+        except (OSError, ValueError):  # ValueError: no text, or a NUL in the name
+            watched[path] = ABSENT
 
 
 def _read_tls(plan: Plan, folder: str, watched: dict[str, bytes], place: Place) -> Plan:

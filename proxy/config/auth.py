@@ -53,7 +53,7 @@ class Auth(Strict):
     users: dict[str, Secret] | None = None
     """Of `basic`: by user name."""
     jwks: str | dict[str, Any] | None = None
-    """Of `jwt`: the URL of the issuer's public keys (RFC 7517), or the keys."""
+    """Of `jwt`: the issuer's public keys (RFC 7517): their URL, a file beside the configuration, or they themselves."""
     algorithms: list[str] | None = None
     """Of `jwt`: those that may have signed; RS256, ES256 and EdDSA unless said."""
     issuer: Names | None = None

@@ -265,7 +265,7 @@ def _key_source(auth: Auth, place: Place) -> tuple[str | None, Mapping[str, Any]
     document: Any = auth.jwks
     if isinstance(document, str) and not document.lstrip().startswith("{"):
         if not is_http_url(document):
-            (place / "jwks").problem("bad-url", "this is not where keys are", "write https://…, or the keys")
+            (place / "jwks").problem("bad-url", "this is not where keys are", "write https://…, a file, or the keys")
             return None, None
         warn_of_plain(document, place / "jwks")
         return document, None

@@ -1,8 +1,11 @@
 import gc
+import json
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from proxy.config.source import ABSENT, GLOB
 from proxy.loading import load, redact
@@ -157,3 +160,22 @@ def test_the_files_of_tls_are_watched_and_new_ones_make_another_upstream(tmp_pat
     assert before.plan.upstreams == again.plan.upstreams
     assert before.plan.upstreams != after.plan.upstreams
     assert before.watched != after.watched
+
+
+def test_the_keys_of_an_issuer_may_be_in_a_file_which_is_watched(tmp_path: Path) -> None:
+    config, keys = tmp_path / "routes.yaml", tmp_path / "jwks.json"
+    config.write_text(
+        "version: 1\nauth: {a: {type: jwt, jwks: jwks.json}}\n"
+        "routes: [{name: r, match: GET /, auth: a, reply: {body: $.claims}}]\n"
+    )
+    for text, code in ((None, "bad-url"), ("keys: no json", "bad-url"), ('{"keys": "none"}', "bad-keys")):
+        if text is not None:
+            keys.write_text(text)
+        (problem,) = load(str(config), {}).problems
+        assert (problem.code, problem.span.line) == (code, 2)
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    keys.write_text(json.dumps({"keys": [{**ECAlgorithm.to_jwk(public, as_dict=True), "kid": "k1"}]}))
+    loaded = load(str(config), {})
+    assert loaded.plan is not None
+    assert loaded.plan.routes[0].auth.providers[0].keys["keys"][0]["kid"] == "k1"  # type: ignore[union-attr,index]
+    assert str(keys) in loaded.watched
