@@ -1,8 +1,6 @@
 """A person logs in with a real browser (Chromium) at a real identity provider (oidc-provider, a certified one)."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from aiohttp.test_utils import RawTestServer
 from proxy.gateway import Gateway
 from proxy.server.listener import Listener
 from proxy.server.sockets import bind
+from tests.real_servers import missing, needed
 
 IDP = Path(__file__).parent / "idp"
 # Chromium alone, without the services that it asks its maker for.
@@ -43,15 +42,6 @@ routes:
 """
 
 
-def needed(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("REAL_SERVERS"):
-            pytest.fail(f"there is no {program} here, and REAL_SERVERS says that there is")
-        pytest.skip(f"there is no {program} here")
-    return found
-
-
 class World:
     def __init__(self) -> None:
         self.url = ""
@@ -66,11 +56,7 @@ class World:
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     node, world, bound = needed("node"), World(), bind("localhost", 0)
     if not (IDP / "node_modules").exists():
-        if os.environ.get("REAL_SERVERS"):
-            pytest.fail(
-                "the identity provider is not installed (npm ci in tests/browser/idp), and REAL_SERVERS says so"
-            )
-        pytest.skip("the identity provider is not installed: npm ci in tests/browser/idp")
+        missing("the identity provider is not installed (npm ci in tests/browser/idp)")
     world.url = f"http://localhost:{bound.getsockname()[1]}"
     provider = await asyncio.create_subprocess_exec(
         node, str(IDP / "provider.js"), world.url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL

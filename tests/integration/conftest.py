@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -14,6 +12,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
+
+from tests.real_servers import needed
 
 LISTENING = re.compile(r"listening on (https?://[\d.]+:\d+), admin on (http://[\d.]+:\d+)")
 PATIENCE_S = 20
@@ -102,13 +102,7 @@ class RealRedis:
 
 @pytest.fixture
 async def real_redis(tmp_path: Path) -> AsyncIterator[RealRedis]:
-    program = shutil.which("valkey-server") or shutil.which("redis-server")
-    if program is None:
-        what = "there is no valkey-server or redis-server here"
-        # Continuous integration installs one and sets this, so that nothing is left out there without being seen.
-        if os.environ.get("REAL_SERVERS"):
-            pytest.fail(f"{what}, and REAL_SERVERS says that there is")
-        pytest.skip(what)
+    program = needed("valkey-server", "redis-server")
     server = RealRedis(program, tmp_path)
     await server.start()
     yield server

@@ -23,20 +23,13 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 
+from tests.real_servers import needed
+
 EDGE = Path(__file__).parents[2] / "deploy" / "edge"
 FRONTS = ("haproxy", "caddy")
 CLIENT = "127.0.0.2"
 # A front that says it in the protocol is no hop of HTTP's.
 WAYS = {"haproxy": CLIENT, "caddy": f"{CLIENT}, 127.0.0.1"}
-
-
-def needed(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("REAL_SERVERS"):
-            pytest.fail(f"there is no {program} here, and REAL_SERVERS says that there is")
-        pytest.skip(f"there is no {program} here")
-    return found
 
 
 def free_port() -> int:
