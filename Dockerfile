@@ -19,8 +19,9 @@ COPY proxy proxy
 # The image has no use for pip. Bytecode is compiled here, because at run time nothing may be written.
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
     && /opt/proxy-composer/bin/python -m pip install --no-deps --no-index --no-compile /tmp/wheel/*.whl \
-    && /opt/build/bin/cyclonedx-py environment --output-reproducible -o /opt/proxy-composer/sbom.cdx.json /opt/proxy-composer/bin/python \
     && /opt/proxy-composer/bin/python -m pip uninstall --yes pip \
+    && /opt/build/bin/cyclonedx-py environment --output-reproducible -o /opt/proxy-composer/sbom.cdx.json \
+        /opt/proxy-composer/bin/python \
     && /opt/proxy-composer/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/proxy-composer
 
 FROM python:3.13-slim AS runtime
